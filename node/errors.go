@@ -1,0 +1,38 @@
+package node
+
+import "errors"
+
+// Kind is what class of failure an Error is; every door maps it to its own
+// code (the command line to an exit code, the API to a status).
+type Kind string
+
+// The kinds, with the names that the command line's JSON errors carry.
+const (
+	KindError   Kind = "error"
+	KindUsage   Kind = "usage"
+	NoNode      Kind = "no_node"
+	NotFound    Kind = "not_found"
+	NotAllowed  Kind = "not_allowed"
+	Passphrase  Kind = "wrong_passphrase"
+	TimedOut    Kind = "timeout"
+	Interrupted Kind = "interrupted"
+)
+
+// Error is a failure that a person can act on: one line that says what is
+// wrong, and a hint that says what to do. Neither ever holds a secret.
+type Error struct {
+	Kind    Kind
+	Message string
+	Hint    string
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// KindOf returns the kind of err, KindError for any that is not an *Error.
+func KindOf(err error) Kind {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return KindError
+}

@@ -1,0 +1,183 @@
+package node
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// The answers of the node's operations. Field names are the JSON contract of
+// the command line: listed fields are always there, null when unknown.
+
+// Status answers `status`.
+type Status struct {
+	PeerID  string   `json:"peer_id"`
+	Addrs   []string `json:"addrs"`
+	Peers   int      `json:"peers"`
+	Groups  int      `json:"groups"`
+	Version string   `json:"version"`
+}
+
+// ID answers `init` and `id`.
+type ID struct {
+	PeerID      string `json:"peer_id"`
+	Fingerprint string `json:"fingerprint"`
+}
+
+// GroupInfo answers `group create`, `group list`, `group show` and `group set`.
+type GroupInfo struct {
+	GroupID     string  `json:"group_id"`
+	Name        string  `json:"name"`
+	Role        string  `json:"role"` // owner, deputy, member, none (left or removed)
+	Members     int     `json:"members"`
+	E2EE        bool    `json:"e2ee"`
+	Epoch       *uint64 `json:"epoch"`  // generation of the newest epoch whose key this node holds
+	Marked      string  `json:"marked"` // no, soft, hard
+	Join        string  `json:"join"`   // what another person types after `conclave join`
+	OwnerPeerID string  `json:"owner_peer_id,omitempty"`
+}
+
+// CreateGroup is the request behind `group create`.
+type CreateGroup struct {
+	Name        string        `json:"name"`
+	Plain       bool          `json:"plain,omitempty"`
+	RequireE2EE bool          `json:"require_encryption,omitempty"`
+	History     string        `json:"history,omitempty"`      // none (default) or all
+	MaxAge      time.Duration `json:"max_age,omitempty"`      // nanoseconds; 0 means 720h
+	MaxMessages uint64        `json:"max_messages,omitempty"` // 0 means no limit
+	RotateBy    string        `json:"rotate_by,omitempty"`    // any (default), deputies, owner
+}
+
+// SetGroup is the request behind `group set`; nil leaves a setting alone.
+type SetGroup struct {
+	MaxAge      *time.Duration `json:"max_age,omitempty"`
+	MaxMessages *uint64        `json:"max_messages,omitempty"`
+}
+
+// Invite answers `invite`.
+type Invite struct {
+	InviteID string `json:"invite_id"`
+	GroupID  string `json:"group_id"`
+	PeerID   string `json:"peer_id"`
+	State    string `json:"state"` // pending, delivered, accepted, joined, declined
+}
+
+// Invitation is one line of `invites`: an offer that this person received.
+type Invitation struct {
+	InviteID string `json:"invite_id"`
+	GroupID  string `json:"group_id"`
+	Name     string `json:"name"`
+	From     string `json:"from"`
+}
+
+// JoinState answers `join`, `join --list` and `accept`. GroupID is null until
+// the approver has said which group it is.
+type JoinState struct {
+	GroupID *string `json:"group_id"`
+	State   string  `json:"state"`             // requested, joined, declined
+	PeerID  string  `json:"peer_id,omitempty"` // who was asked
+}
+
+// Request answers `requests`, `approve` and `decline`.
+type Request struct {
+	GroupID     string  `json:"group_id"`
+	PeerID      string  `json:"peer_id"`
+	Fingerprint string  `json:"fingerprint"`
+	Note        string  `json:"note"`
+	State       string  `json:"state"` // pending, approved, declined
+	Epoch       *uint64 `json:"epoch"`
+}
+
+// Member is one line of `members`.
+type Member struct {
+	GroupID string  `json:"group_id"`
+	PeerID  string  `json:"peer_id"`
+	Name    string  `json:"name"`
+	Role    string  `json:"role"`
+	Epoch   *uint64 `json:"epoch"` // the newest that member is known to hold
+	Online  bool    `json:"online"`
+	Self    bool    `json:"self"`
+}
+
+// Sent answers `send` and `dm`, once for every line.
+type Sent struct {
+	GroupID   string  `json:"group_id"`
+	MessageID string  `json:"message_id"`
+	State     string  `json:"state"` // sent or held
+	Epoch     *uint64 `json:"epoch"`
+	EID       *string `json:"eid"`
+	Encrypted bool    `json:"encrypted"`
+	Hint      string  `json:"hint,omitempty"` // why it is held
+}
+
+// LogLine is one line of `log`.
+type LogLine struct {
+	GroupID    string  `json:"group_id"`
+	Kind       string  `json:"kind"` // message, unreadable, gap, event
+	MessageID  *string `json:"message_id"`
+	Sender     *string `json:"sender"`
+	SenderName *string `json:"sender_name"`
+	Seq        *uint64 `json:"seq"`
+	Time       *string `json:"time"` // RFC 3339 UTC with milliseconds
+	Epoch      *uint64 `json:"epoch"`
+	EID        *string `json:"eid"`
+	Encrypted  bool    `json:"encrypted"`
+	Text       *string `json:"text"`   // only for kind message
+	Reason     *string `json:"reason"` // why unreadable, what is missing, what happened
+	Cursor     string  `json:"cursor"` // position for paging; opaque
+}
+
+// LogQuery selects lines of a group's log, oldest first.
+type LogQuery struct {
+	After string // lines after this cursor; empty: from the beginning
+	Last  bool   // the last Limit lines in place of the first
+	Limit int    // at most this many, 1 to 1,000; 0 means 1,000
+}
+
+// Change answers `leave`, `kick`, `ban` and `unban`.
+type Change struct {
+	GroupID string  `json:"group_id"`
+	PeerID  string  `json:"peer_id"`
+	State   string  `json:"state"` // left, removed, banned, unbanned
+	Epoch   *uint64 `json:"epoch"`
+}
+
+// Rotation answers `rotate`.
+type Rotation struct {
+	GroupID string `json:"group_id"`
+	Epoch   uint64 `json:"epoch"`
+	EID     string `json:"eid"`
+}
+
+// Encryption answers `encryption`.
+type Encryption struct {
+	GroupID string `json:"group_id"`
+	E2EE    bool   `json:"e2ee"`
+}
+
+// Key is one line of `keys`.
+type Key struct {
+	GroupID  string   `json:"group_id"`
+	Epoch    uint64   `json:"epoch"`
+	EID      string   `json:"eid"`
+	MintedBy string   `json:"minted_by"`
+	Reason   string   `json:"reason"`
+	Holders  []string `json:"holders"` // members known to hold it
+	Missing  []string `json:"missing"` // members not known to hold it
+	Current  bool     `json:"current"`
+}
+
+// Verification answers `verify`.
+type Verification struct {
+	SafetyNumber string `json:"safety_number"`
+	Verified     bool   `json:"verified"`
+}
+
+// Event is what a follower of the node is told: a line was added to a group's
+// log, or something else about the group or a request changed.
+type Event struct {
+	ID      uint64          `json:"id"`
+	Kind    string          `json:"kind"` // log, group, request, invitation, join
+	GroupID string          `json:"group_id"`
+	Line    *LogLine        `json:"line,omitempty"`
+	Data    json.RawMessage `json:"data,omitempty"`
+}
