@@ -1,0 +1,57 @@
+package keys
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+)
+
+// testIdentity returns the identity whose seed is 32 times b.
+func testIdentity(b byte) *Identity {
+	return IdentityFromSeed(Secret(bytes.Repeat([]byte{b}, 32)))
+}
+
+// testHash returns the hash that is 32 times b.
+func testHash(b byte) Hash { return Hash(bytes.Repeat([]byte{b}, 32)) }
+
+func TestHashText(t *testing.T) {
+	h := Sum([]byte("abc"))
+	const want = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+	if h.String() != want || h.Short() != want[:8] {
+		t.Fatalf("got %v, %v", h, h.Short())
+	}
+	if back, err := ParseHash(want); err != nil || back != h {
+		t.Fatalf("parse: %v, %v", back, err)
+	}
+	for _, bad := range []string{"", want[1:], want + "0", strings.ToUpper(want), "g" + want[1:], " " + want[1:]} {
+		if got, err := ParseHash(bad); !errors.Is(err, ErrHash) || !got.IsZero() {
+			t.Errorf("ParseHash(%q) = %v, %v", bad, got, err)
+		}
+	}
+	if h.IsZero() || !(Hash{}).IsZero() {
+		t.Error("IsZero is wrong")
+	}
+	if h.Compare(h) != 0 || h.Compare(Hash{}) != 1 || (Hash{}).Compare(h) != -1 {
+		t.Error("Compare is wrong")
+	}
+}
+
+func TestItemIDText(t *testing.T) {
+	id := ItemID{0xde, 0xad, 15: 0xef}
+	const want = "dead00000000000000000000000000ef"
+	if id.String() != want {
+		t.Fatalf("got %v", id)
+	}
+	if back, err := ParseItemID(want); err != nil || back != id {
+		t.Fatalf("parse: %v, %v", back, err)
+	}
+	for _, bad := range []string{"", want[1:], want + "0", strings.ToUpper(want), "x" + want[1:]} {
+		if got, err := ParseItemID(bad); !errors.Is(err, ErrItemID) || !got.IsZero() {
+			t.Errorf("ParseItemID(%q) = %v, %v", bad, got, err)
+		}
+	}
+	if id.Compare(id) != 0 || id.Compare(ItemID{}) != 1 {
+		t.Error("Compare is wrong")
+	}
+}
