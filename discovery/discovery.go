@@ -1,0 +1,221 @@
+// Package discovery turns strangers into addresses, and keeps the peers that
+// somebody asked for connected.
+//
+// A Finder knows peers from three places: the ones given by hand, the ones that
+// are to be remembered, and the ones that multicast DNS finds on the local
+// network. It dials them, again and again where they are wanted, and knows
+// nothing of groups or of members.
+package discovery
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+const (
+	// dialTimeout bounds one attempt. A TCP handshake that loses its first
+	// packets needs a little over 3 s; more than 10 s is a dead address.
+	dialTimeout = 10 * time.Second
+	// maxDials is the number of attempts under way at the same time.
+	maxDials = 16
+)
+
+// Config says whom a Finder looks for.
+type Config struct {
+	// Host dials and is announced. It stays the caller's to close.
+	Host host.Host
+	// Static are the peers given by hand: dialled at once and kept.
+	Static []peer.AddrInfo
+	// MDNS looks for peers on the local network and announces the host there.
+	MDNS bool
+	// Dial makes one connection; nil means Host.Connect. The caller may clear
+	// a dialler's own back-off here, since the Finder keeps the schedule.
+	Dial func(context.Context, peer.AddrInfo) error
+	// Logger gets debug lines; nil discards them.
+	Logger *slog.Logger
+}
+
+func (c *Config) validate() error {
+	if c.Host == nil {
+		return errors.New("discovery: no host")
+	}
+	if c.Dial == nil {
+		c.Dial = c.Host.Connect
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// Finder looks for peers until it is closed. Its methods are safe for
+// concurrent use.
+type Finder struct {
+	cfg  Config
+	ops  chan func(*book)
+	stop context.CancelFunc
+	done <-chan struct{}
+	wg   sync.WaitGroup
+
+	renew chan struct{}         // the network changed: announce again
+	mdns  atomic.Pointer[error] // nil before the first attempt
+}
+
+// Start begins to look. The Finder ends with ctx or with Close, whichever comes
+// first; after ctx has ended, Close still waits for its goroutines.
+func Start(ctx context.Context, cfg Config) (*Finder, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	sub, err := cfg.Host.EventBus().Subscribe([]any{
+		new(event.EvtPeerConnectednessChanged),
+		new(event.EvtPeerIdentificationCompleted),
+		new(event.EvtLocalAddressesUpdated),
+	}, eventbus.BufSize(256), eventbus.Name("conclave/discovery"))
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	f := &Finder{cfg: cfg, ops: make(chan func(*book)), stop: stop, done: ctx.Done(), renew: make(chan struct{}, 1)}
+	f.wg.Go(func() {
+		defer sub.Close()
+		f.run(ctx, sub.Out())
+	})
+	if cfg.MDNS {
+		f.wg.Go(func() { f.runMDNS(ctx) })
+	}
+	return f, nil
+}
+
+// Close ends every attempt and waits until all goroutines are gone.
+func (f *Finder) Close() {
+	f.stop()
+	f.wg.Wait()
+}
+
+// Remember keeps p connected: it is dialled now and redialled after every loss
+// until it is forgotten. Addresses add to those known already, newest first.
+func (f *Finder) Remember(p peer.AddrInfo) {
+	f.do(func(b *book) { b.remember(p, time.Now()) })
+}
+
+// Forget ends the redialling of p. A connection that stands is left alone.
+func (f *Finder) Forget(p peer.ID) {
+	f.do(func(b *book) { b.forget(p) })
+}
+
+// Known returns the addresses known for p, newest first.
+func (f *Finder) Known(p peer.ID) []ma.Multiaddr {
+	answer := make(chan []ma.Multiaddr, 1)
+	f.do(func(b *book) { answer <- b.known(p) })
+	select {
+	case addrs := <-answer:
+		return addrs
+	default:
+		return nil
+	}
+}
+
+// Wake resets every back-off, as a change of the network does.
+func (f *Finder) Wake() {
+	f.do(func(b *book) { b.reset(time.Now()) })
+}
+
+// Err says why multicast DNS does not run; nil when it runs, is switched off, or
+// has not been tried yet. It is a soft failure: everything else goes on.
+func (f *Finder) Err() error {
+	if err := f.mdns.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// do runs op in the loop and waits until it has run, or the Finder has ended.
+func (f *Finder) do(op func(*book)) {
+	ran := make(chan struct{})
+	select {
+	case f.ops <- func(b *book) { op(b); close(ran) }:
+		<-ran
+	case <-f.done:
+	}
+}
+
+// later is do for callers that the loop may be waiting for.
+func (f *Finder) later(op func(*book)) {
+	select {
+	case f.ops <- op:
+	case <-f.done:
+	}
+}
+
+// run owns the book.
+func (f *Finder) run(ctx context.Context, events <-chan any) {
+	b := newBook(f.cfg.Host.ID())
+	for _, p := range f.cfg.Static {
+		b.remember(p, time.Now())
+	}
+	var dials sync.WaitGroup
+	defer dials.Wait()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case op := <-f.ops:
+			op(b)
+		case ev := <-events:
+			f.onEvent(b, ev)
+		case <-timer.C:
+		}
+		now := time.Now()
+		for _, p := range b.due(now, maxDials) {
+			dials.Go(func() { f.dial(ctx, p) })
+		}
+		timer.Reset(b.wait(now))
+	}
+}
+
+// onEvent tells the book what the host reports. Only called from the loop.
+func (f *Finder) onEvent(b *book, ev any) {
+	now := time.Now()
+	switch ev := ev.(type) {
+	case event.EvtPeerConnectednessChanged:
+		if ev.Connectedness == network.Connected {
+			b.connected(ev.Peer)
+		} else {
+			b.disconnected(ev.Peer, now)
+		}
+	case event.EvtPeerIdentificationCompleted:
+		b.learn(peer.AddrInfo{ID: ev.Peer, Addrs: ev.ListenAddrs})
+	case event.EvtLocalAddressesUpdated:
+		b.reset(now)
+		select {
+		case f.renew <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (f *Finder) dial(ctx context.Context, p peer.AddrInfo) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	err := f.cfg.Dial(ctx, p)
+	if err != nil {
+		f.cfg.Logger.Debug("dial", "peer", p.ID, "error", err)
+	}
+	f.later(func(b *book) {
+		b.dialled(p.ID, f.cfg.Host.Network().Connectedness(p.ID) == network.Connected, time.Now())
+	})
+}
