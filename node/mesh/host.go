@@ -1,0 +1,162 @@
+package mesh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"conclave/keys"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/sec"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+)
+
+// userAgent is all that a peer learns of the program, beside the protocols.
+const userAgent = "conclave/1"
+
+// ListenOn returns the usual addresses: every interface, IPv4 and IPv6, TCP and
+// QUIC on the one port, which the caller chooses once (see FreePort) and keeps.
+func ListenOn(port int) []string {
+	return []string{
+		fmt.Sprintf("/ip4/0.0.0.0/tcp/%d", port),
+		fmt.Sprintf("/ip4/0.0.0.0/udp/%d/quic-v1", port),
+		fmt.Sprintf("/ip6/::/tcp/%d", port),
+		fmt.Sprintf("/ip6/::/udp/%d/quic-v1", port),
+	}
+}
+
+// FreePort returns a port that is free for TCP and for UDP alike.
+func FreePort() (int, error) {
+	for range 16 {
+		l, err := net.Listen("tcp", ":0")
+		if err != nil {
+			return 0, err
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		u, err := net.ListenPacket("udp", fmt.Sprintf(":%d", port))
+		l.Close()
+		if err == nil {
+			u.Close()
+			return port, nil
+		}
+	}
+	return 0, errors.New("no port is free for both TCP and UDP")
+}
+
+// newHost makes the libp2p host: Noise over TCP, and QUIC, and nothing that
+// talks to third parties (no relay, DHT, port mapping or reachability probes).
+func newHost(cfg Config) (host.Host, error) {
+	opts, err := hostOptions(cfg)
+	if err != nil {
+		return nil, err
+	}
+	h, err := libp2p.New(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("start the network: %w", err)
+	}
+	return h, nil
+}
+
+func hostOptions(cfg Config) ([]libp2p.Option, error) {
+	sk, err := crypto.UnmarshalEd25519PrivateKey(cfg.Identity.Ed25519())
+	if err != nil {
+		return nil, err
+	}
+	limits, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits()),
+		rcmgr.WithMetricsDisabled(), rcmgr.WithLimitPerSubnet(perIPv4(), perIPv6()))
+	if err != nil {
+		return nil, err
+	}
+	conns, err := connmgr.NewConnManager(160, 192, connmgr.WithGracePeriod(time.Minute))
+	if err != nil {
+		return nil, err
+	}
+	listen := libp2p.ListenAddrStrings(cfg.Listen...)
+	if len(cfg.Listen) == 0 {
+		listen = libp2p.NoListenAddrs
+	}
+	return []libp2p.Option{
+		libp2p.Identity(sk),
+		libp2p.UserAgent(userAgent),
+		libp2p.ProtocolVersion(userAgent),
+		libp2p.Transport(tcp.NewTCPTransport),
+		libp2p.Transport(quic.NewTransport),
+		libp2p.Security(noise.ID, noise.New),
+		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
+		libp2p.ConnectionGater(gater{lan: cfg.LAN}),
+		libp2p.ResourceManager(limits),
+		libp2p.ConnectionManager(conns),
+		libp2p.WithDialTimeout(10 * time.Second),
+		libp2p.DisableRelay(),
+		libp2p.DisableMetrics(),
+		libp2p.DisableIdentifyAddressDiscovery(),
+		libp2p.ForceReachabilityPrivate(), // no reachability probes
+		libp2p.Ping(false),
+		listen,
+	}, nil
+}
+
+// limits bound what strangers can make the node hold. A stranger costs at most
+// one connection's worth in transient (before the handshake is done) and then
+// the share of one peer.
+func limits() rcmgr.ConcreteLimitConfig {
+	partial := rcmgr.PartialLimitConfig{
+		System: rcmgr.ResourceLimits{
+			Conns: 320, ConnsInbound: 224, ConnsOutbound: 128, FD: 320,
+			Streams: 6144, StreamsInbound: 3072, StreamsOutbound: 3072,
+			Memory: 192 << 20,
+		},
+		Transient: rcmgr.ResourceLimits{
+			Conns: 96, ConnsInbound: 64, ConnsOutbound: 64, FD: 96,
+			Streams: 256, StreamsInbound: 128, StreamsOutbound: 256,
+			Memory: 24 << 20,
+		},
+		PeerDefault: rcmgr.ResourceLimits{
+			Conns: 8, ConnsInbound: 4, ConnsOutbound: 8, FD: 8,
+			Streams: 128, StreamsInbound: 64, StreamsOutbound: 64,
+			Memory: 16 << 20,
+		},
+	}
+	base := rcmgr.DefaultLimits
+	libp2p.SetDefaultServiceLimits(&base)
+	return partial.Build(base.Scale(256<<20, 1024))
+}
+
+// perIPv4 allows 8 connections from one address. Loopback has no such limit:
+// several nodes, or a test of a hundred, may share one machine.
+func perIPv4() []rcmgr.ConnLimitPerSubnet {
+	return []rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: 8}}
+}
+
+// perIPv6 allows 8 connections from one address, and 32 from one network: a
+// host has as many IPv6 addresses as it likes.
+func perIPv6() []rcmgr.ConnLimitPerSubnet {
+	return []rcmgr.ConnLimitPerSubnet{{PrefixLength: 128, ConnCount: 8}, {PrefixLength: 64, ConnCount: 32}}
+}
+
+// dialError maps the failure of a dial to one that says whose fault it is.
+func dialError(ctx context.Context, p keys.PeerID, err error) error {
+	var other sec.ErrPeerIDMismatch
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("connect to %v: %w", p, context.Cause(ctx))
+	case errors.As(err, &other):
+		return fmt.Errorf("connect to %v: %w: %v", p, ErrWrongPeer, other.Actual)
+	case errors.Is(err, network.ErrResourceLimitExceeded):
+		return fmt.Errorf("connect to %v: %w", p, err)
+	}
+	return fmt.Errorf("connect to %v: %w: %w", p, ErrUnreachable, err)
+}
