@@ -100,6 +100,9 @@ func checkKEM(kem uint64, key []byte) error {
 	if kem != KEMHybrid {
 		return fmt.Errorf("%w: kem %d", ErrKEM, kem)
 	}
+	if len(key) != bundleKeySize {
+		return fmt.Errorf("%w: key of %d bytes", ErrKEM, len(key))
+	}
 	if _, err := hpke.MLKEM768X25519().NewPublicKey(key); err != nil {
 		return fmt.Errorf("%w: %v", ErrKEM, err)
 	}

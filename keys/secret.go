@@ -16,8 +16,9 @@ const secretText = "secret"
 // encoded as CBOR; who means to store one says so by converting it to
 // [32]byte.
 //
-// One hole is fmt's own: it calls no methods on unexported fields. Do not
-// print a struct that holds a Secret in an unexported field.
+// The holes are fmt's own: it calls no methods on unexported fields, nor for
+// %p or a %w out of place. Do not print a struct that holds a Secret in an
+// unexported field.
 type Secret [32]byte
 
 // Equal compares in constant time.
