@@ -1,0 +1,172 @@
+package group
+
+import (
+	"slices"
+
+	"conclave/keys"
+)
+
+// draft is an own entry that is signed and judged, but not yet applied.
+func (m *Machine) draft(t Type, body any, term uint64) *entry {
+	e := &Entry{
+		GID: m.g.gid, Type: t, Author: m.me, Lane: m.lane, Seq: 1, Time: m.now, Term: term,
+		Seen: m.g.heads(m.me), Body: keys.Marshal(body), body: body,
+	}
+	if tip := m.ownTip(); tip != nil {
+		e.Prev = tip.eh
+		if tip.Lane == m.lane {
+			e.Seq = tip.Seq + 1
+		}
+	}
+	for _, d := range m.g.cited(e) {
+		e.Ord = max(e.Ord, d.ord)
+	}
+	e.Ord++
+	rec := m.self.Sign(keys.LabelEntry, m.g.gid, keys.Marshal(e))
+	return m.g.prepare(Verified{Payload: append([]byte{byte(KindEntry)}, rec.Encode()...), Hash: rec.Hash(), v: e})
+}
+
+// ownTip returns this node's newest entry: of the present lane, else of the
+// lane before it.
+func (m *Machine) ownTip() *entry {
+	var best *entry
+	for c, tips := range m.g.tips {
+		if c.author == m.me && len(tips) > 0 && c.lane <= m.lane && !(m.g.direct != nil && tips[0].Type == TypeGenesis) &&
+			(best == nil || c.lane > best.Lane) {
+			best = tips[0]
+		}
+	}
+	return best
+}
+
+// write signs, applies and publishes an own entry. ErrNotAllowed, and nothing
+// changed, where this node may not write it.
+func (m *Machine) write(t Type, body any) (*entry, error) {
+	if err := m.maySign(); err != nil {
+		return nil, err
+	}
+	e := m.draftAs(t, body)
+	if e == nil || m.st.isVoid(e) {
+		return nil, ErrNotAllowed
+	}
+	m.publishEntry(e)
+	return e, nil
+}
+
+// maySign refuses to sign for a group that this node has left.
+func (m *Machine) maySign() error {
+	if m.local.Left || m.local.Hidden {
+		return ErrClosed
+	}
+	if !m.isMember() {
+		return ErrNotMember
+	}
+	return nil
+}
+
+// draftAs drafts an entry with whatever authority of this node allows it, nil
+// if none does.
+func (m *Machine) draftAs(t Type, body any) *entry {
+	owner, term := m.st.owner()
+	if owner == m.me && m.g.direct == nil {
+		if e := m.draft(t, body, term); e.role != roleNone && !slices.Contains(m.local.Frozen, term) {
+			return e
+		}
+	}
+	if e := m.draft(t, body, 0); e.role != roleNone {
+		return e
+	}
+	return nil
+}
+
+func (m *Machine) publishEntry(e *entry) {
+	m.apply(e)
+	m.r.Publish = append(m.r.Publish, e.payload)
+}
+
+// CreateID makes the first entry of a new group: the group's ID and the GENESIS
+// to give to a Machine of that ID in a Create. Entropy is 32 fresh bytes.
+func CreateID(self *keys.Identity, s Settings, requireE2EE bool, now uint64, entropy keys.Secret) (Hash, Verified, error) {
+	if !s.valid() || requireE2EE && !s.E2EE {
+		return Hash{}, Verified{}, ErrBody
+	}
+	body := &Genesis{Settings: s, RequireE2EE: requireE2EE, Salt: keys.Derive(entropy, "genesis", 0)}
+	e := &Entry{Type: TypeGenesis, Author: self.PeerID(), Seq: 1, Ord: 1, Time: now, Term: 1, Body: keys.Marshal(body), body: body}
+	rec := self.Sign(keys.LabelEntry, Hash{}, keys.Marshal(e))
+	return rec.Hash(), Verified{Payload: append([]byte{byte(KindEntry)}, rec.Encode()...), Hash: rec.Hash(), v: e}, nil
+}
+
+// onCreate takes the GENESIS and mints the first epoch.
+func (m *Machine) onCreate(genesis Verified) error {
+	if genesis.Author() != m.me {
+		return ErrNotAllowed
+	}
+	if err := m.receiveEntry(genesis); err != nil {
+		return err
+	}
+	if m.st.settings.E2EE {
+		return m.mint(ReasonCreate)
+	}
+	return nil
+}
+
+func (m *Machine) onChange(s Settings) error {
+	if !s.valid() {
+		return ErrBody
+	}
+	if m.requiresE2EE() && !s.E2EE {
+		return ErrRequired
+	}
+	e, err := m.write(TypeSet, &Set{Settings: s})
+	if err != nil {
+		return err
+	}
+	if m.st.toggle == e && !s.E2EE {
+		m.local.Accepted = e.eh // one's own off counts as accepted
+		m.saveLocal()
+	}
+	if m.st.forcing == e && s.E2EE {
+		return m.mint(ReasonEncryptionOn)
+	}
+	return nil
+}
+
+func (m *Machine) onAcceptPlain() error {
+	if m.st.settings.E2EE {
+		return nil
+	}
+	if m.st.toggle != nil {
+		m.local.Accepted = m.st.toggle.eh
+		m.saveLocal()
+	}
+	return nil
+}
+
+func (m *Machine) onSetName(name string) error {
+	if !ValidName(name) {
+		return ErrBody
+	}
+	_, err := m.write(TypeProfile, &Profile{Name: name})
+	return err
+}
+
+func (m *Machine) onNewBundle(v Verified) {
+	if b, ok := v.v.(keys.Bundle); ok && b.Peer == m.me {
+		m.bundles[m.me] = b
+		m.r.Publish = append(m.r.Publish, v.Payload)
+	}
+}
+
+func (m *Machine) onDeputyAdd(d DeputyAdd) error {
+	_, err := m.write(TypeGrant, &Grant{Peer: d.Peer, Caps: d.Caps})
+	return err
+}
+
+func (m *Machine) onDeputyRemove(p PeerID) error {
+	g := m.st.grant(p)
+	if g == nil {
+		return ErrNotMember
+	}
+	_, err := m.write(TypeRevoke, &Revoke{Grant: g.eh, Cuts: m.cuts(p)})
+	return err
+}

@@ -1,0 +1,225 @@
+package group
+
+import (
+	"slices"
+)
+
+// message is what the core keeps of an accepted message record. The record
+// itself lies in the shell's store and its text is opened on reading.
+type message struct {
+	author PeerID
+	lane   uint64
+	seq    uint64
+	hash   Hash
+	prev   *message // nil at the start or at the base
+	ord    uint64   // exact
+	jid    *entry
+	epoch  *entry // nil: plaintext
+	view   set    // causal past among control entries, as cited so far in this log
+}
+
+// msgLog is one lane of one author's messages. What lies at or below base is
+// neither held nor missing: retention erased it, or this copy begins above it.
+type msgLog struct {
+	base uint64
+	recs []*message // recs[i] has seq base+1+i: the branch that came first
+	fork []*message // records of other branches
+}
+
+func (l *msgLog) top() *message {
+	if l == nil || len(l.recs) == 0 {
+		return nil
+	}
+	return l.recs[len(l.recs)-1]
+}
+
+func (l *msgLog) height() uint64 {
+	if l == nil {
+		return 0
+	}
+	return l.base + uint64(len(l.recs))
+}
+
+func (l *msgLog) at(seq uint64) *message {
+	if l == nil || seq <= l.base || seq > l.height() {
+		return nil
+	}
+	return l.recs[seq-l.base-1]
+}
+
+// missingFor returns what a message cites and this node lacks, in the order in
+// which it is best asked for.
+func (m *Machine) missingFor(x *Msg) ([]Short, error) {
+	var need []Short
+	want := func(h Short, ok func(*entry) bool) error {
+		e := m.g.byHash[h]
+		if e == nil {
+			need = append(need, h)
+		} else if !ok(e) {
+			return ErrDependency
+		}
+		return nil
+	}
+	if err := want(short(x.JID), func(e *entry) bool {
+		return e.admission() && slices.Contains(m.g.subjects(e), x.Author)
+	}); err != nil {
+		return nil, err
+	}
+	if len(x.EID) > 0 {
+		if err := want(Short(x.EID[:16]), func(e *entry) bool {
+			return e.Type == TypeEpoch && e.eh == Hash(x.EID)
+		}); err != nil {
+			return nil, err
+		}
+	}
+	if x.Ctrl != nil {
+		for _, h := range x.Ctrl.Seen {
+			if err := want(h.Hash, func(e *entry) bool {
+				return e.Author == h.Author && e.Lane == h.Lane && e.Seq == h.Seq
+			}); err != nil {
+				return nil, err
+			}
+		}
+		for _, a := range x.Ctrl.Acks {
+			if err := want(short(a), func(e *entry) bool { return e.eh == a }); err != nil {
+				return nil, err
+			}
+		}
+	}
+	more, err := m.missingMessages(x)
+	return append(need, more...), err
+}
+
+func (m *Machine) missingMessages(x *Msg) ([]Short, error) {
+	var need []Short
+	if log := m.logs[chain{x.Author, x.Lane}]; x.Prev != (Hash{}) && !(log != nil && log.base > 0 && x.Seq == log.base+1) {
+		if p := m.msgs[short(x.Prev)]; p == nil {
+			need = append(need, short(x.Prev))
+		} else if p.author != x.Author || !(p.lane == x.Lane && p.seq == x.Seq-1 || x.Seq == 1 && p.lane < x.Lane) {
+			return nil, ErrDependency
+		}
+	}
+	for _, d := range x.Deps {
+		if m.msgs[short(d)] == nil && !m.below[short(d)] {
+			need = append(need, short(d))
+		}
+	}
+	return need, nil
+}
+
+// accept takes a message whose citations are all held. It reports whether the
+// message was kept.
+func (m *Machine) accept(v Verified) bool {
+	x := v.Msg()
+	rec := m.newMessage(v)
+	if len(x.EID) == 0 && m.requiresE2EE() || m.st.isVoid(rec.jid) {
+		return false
+	}
+	if !m.visible(rec) && !m.pend.cited(short(v.Hash)) {
+		m.pend.hide(v)
+		return false
+	}
+	m.hold(rec)
+	m.r.Batch.Messages = append(m.r.Batch.Messages, StoredMessage{
+		Author: rec.author, Lane: rec.lane, Seq: rec.seq, Hash: rec.hash, Ord: rec.ord, Payload: v.Payload, SigSkipped: v.skipped,
+	})
+	m.r.Show = append(m.r.Show, Shown{Kind: ShowMessage, Hash: rec.hash, Author: rec.author, Ord: rec.ord})
+	return true
+}
+
+func (m *Machine) newMessage(v Verified) *message {
+	x := v.Msg()
+	rec := &message{author: x.Author, lane: x.Lane, seq: x.Seq, hash: v.Hash, jid: m.g.byHash[short(x.JID)]}
+	cite := func(e *entry) {
+		rec.ord = max(rec.ord, e.ord)
+		rec.view = rec.view.union(e.past).with(e.idx)
+	}
+	if p := m.msgs[short(x.Prev)]; p != nil && x.Prev != (Hash{}) {
+		rec.prev, rec.ord, rec.view = p, p.ord, p.view
+	}
+	cite(rec.jid)
+	if len(x.EID) > 0 {
+		rec.epoch = m.g.byHash[Short(x.EID[:16])]
+		cite(rec.epoch)
+	}
+	if x.Ctrl != nil {
+		for _, h := range x.Ctrl.Seen {
+			cite(m.g.byHash[h.Hash])
+		}
+		for _, a := range x.Ctrl.Acks {
+			cite(m.g.byHash[short(a)])
+		}
+	}
+	below := rec.prev == nil && x.Prev != (Hash{})
+	for _, d := range x.Deps {
+		if o := m.msgs[short(d)]; o != nil {
+			rec.ord = max(rec.ord, o.ord)
+		} else {
+			below = true
+		}
+	}
+	rec.ord++
+	if below { // what it cites lies below a base: its claim is all there is
+		rec.ord = max(rec.ord, x.Ord)
+	}
+	return rec
+}
+
+// hold adds an accepted record to its log.
+func (m *Machine) hold(rec *message) {
+	c := chain{rec.author, rec.lane}
+	log := m.logs[c]
+	if log == nil {
+		log = &msgLog{}
+		m.logs[c] = log
+	}
+	if rec.seq == log.height()+1 && (log.top() == nil || rec.prev == log.top()) {
+		log.recs = append(log.recs, rec)
+	} else {
+		log.fork = append(log.fork, rec)
+		m.alarm(rec.author, rec.lane, rec.seq)
+	}
+	m.msgs[short(rec.hash)] = rec
+	if rec.epoch != nil {
+		m.sealedUnder[rec.epoch.idx]++
+	}
+	m.clock = max(m.clock, rec.ord)
+}
+
+// visible reports whether a record is shown: its author's incarnation is not
+// void, and alive here or the record lies within its cut.
+func (m *Machine) visible(rec *message) bool {
+	if m.st.isVoid(rec.jid) {
+		return false
+	}
+	if !m.st.dead(rec.jid) {
+		return true
+	}
+	for _, k := range m.st.cutsOf(rec.jid, false, false) {
+		if m.withinCut(cutsIn(k), rec) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Machine) withinCut(cuts []Cut, rec *message) bool {
+	return slices.ContainsFunc(cuts, func(c Cut) bool {
+		if c.Log != MessageLog || c.Lane != rec.lane || rec.seq > c.Seq {
+			return false
+		}
+		if rec.seq == c.Seq {
+			return rec.hash == c.Hash
+		}
+		log := m.logs[chain{rec.author, rec.lane}]
+		if log == nil || len(log.fork) == 0 {
+			return true
+		}
+		for at := m.msgs[short(c.Hash)]; at != nil && at.seq >= rec.seq; at = at.prev {
+			if at == rec {
+				return true
+			}
+		}
+		return false
+	})
+}

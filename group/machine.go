@@ -1,0 +1,227 @@
+package group
+
+import (
+	"maps"
+	"slices"
+
+	"conclave/keys"
+)
+
+// Config is what a Machine is for.
+type Config struct {
+	GID    Hash
+	Self   *keys.Identity
+	Direct *[2]PeerID // the two people of a conversation, sorted; nil in a group
+	Bundle keys.Bundle
+}
+
+// Stored is what a Machine starts from: what its Batches and KeyWrites left
+// behind, in any order. The zero value is a group not yet known.
+type Stored struct {
+	Entries  []Verified
+	Messages []StoredMessage
+	Keys     map[Hash]keys.Secret // room keys by eid
+	Erased   []Hash
+	Outbox   []OutItem
+	Latest   []Verified // bundles and reports
+	Local    *Local
+}
+
+// Machine is the state of one group at one member. It is not safe for use by
+// several goroutines.
+type Machine struct {
+	g    *graph
+	st   *State // fold of everything applied
+	self *keys.Identity
+	me   PeerID
+	lane uint64
+
+	logs        map[chain]*msgLog
+	msgs        map[Short]*message
+	below       map[Short]bool // messages below a base that records cite
+	sealedUnder map[int]int    // messages by the idx of their epoch
+	clock       uint64         // greatest ord of any message held
+	pend        pending
+
+	held    map[Hash]keys.Secret
+	erased  map[Hash]bool
+	early   map[Hash]keys.Secret // room keys by commitment, before their epoch
+	bundles map[PeerID]keys.Bundle
+	reports map[PeerID]*Report
+	latest  map[latestKey]Verified
+
+	out    []OutItem
+	local  Local
+	online map[PeerID]bool
+
+	rot     rotation
+	cache   struct{ eligible []*entry }
+	cited   cited
+	now     uint64
+	entropy keys.Secret
+	derived uint64
+	r       *Ready
+}
+
+type latestKey struct {
+	kind Kind
+	peer PeerID
+}
+
+// cited is the control view that this node's last message cited.
+type cited struct {
+	view set
+	any  bool
+}
+
+// Local is what this node alone decided about the group.
+type Local struct {
+	_        struct{}  `cbor:",toarray"`
+	Accepted Hash      // the SET whose "encryption off" this person acknowledged
+	Requests []Request // waiting for an answer
+	Offers   []Offer   // invitations by peer ID that this node gave
+	Declined []PeerID
+	Frozen   []uint64 // terms whose owner signed twice under one number
+	Left     bool     // by this person's own wish
+	Hidden   bool     // a conversation that is hidden and blocked here
+	Lane     uint64
+	Next     uint64 // number of the next outbox item
+	Accept   bool   // a conversation from a stranger was accepted, or begun here
+}
+
+// New returns a Machine that stands where stored left it.
+func New(cfg Config, stored Stored) *Machine {
+	m := &Machine{
+		g: newGraph(cfg.GID), self: cfg.Self, me: cfg.Self.PeerID(),
+		logs: map[chain]*msgLog{}, msgs: map[Short]*message{}, below: map[Short]bool{}, sealedUnder: map[int]int{},
+		pend: newPending(), held: map[Hash]keys.Secret{}, erased: map[Hash]bool{}, early: map[Hash]keys.Secret{},
+		bundles: map[PeerID]keys.Bundle{}, reports: map[PeerID]*Report{}, latest: map[latestKey]Verified{},
+		online: map[PeerID]bool{}, r: new(Ready),
+	}
+	if stored.Local != nil {
+		m.local = *stored.Local
+	}
+	m.lane = m.local.Lane
+	m.g.direct = cfg.Direct
+	if cfg.Direct != nil {
+		m.g.insert(impliedGenesis(cfg.GID, *cfg.Direct))
+	}
+	m.refold()
+	m.restore(stored)
+	m.bundles[m.me] = cfg.Bundle
+	m.r = nil
+	return m
+}
+
+// restore replays what the store held. Nothing comes of it but state.
+func (m *Machine) restore(stored Stored) {
+	maps.Copy(m.held, stored.Keys)
+	for _, h := range stored.Erased {
+		m.erased[h] = true
+	}
+	slices.SortFunc(stored.Entries, func(a, b Verified) int {
+		return compareOrd(a.Entry().Ord, b.Entry().Ord, a.Hash, b.Hash)
+	})
+	for _, v := range stored.Entries {
+		m.receiveEntry(v)
+	}
+	slices.SortFunc(stored.Messages, func(a, b StoredMessage) int { return compareOrd(a.Ord, b.Ord, a.Hash, b.Hash) })
+	for _, s := range stored.Messages {
+		m.restoreMessage(s)
+	}
+	for _, v := range stored.Latest {
+		m.receiveLatest(v)
+	}
+	m.out = stored.Outbox
+	m.refold()
+	if log := m.logs[chain{m.me, m.lane}]; log.top() != nil {
+		m.cited = cited{view: log.top().view, any: true}
+	}
+}
+
+func (m *Machine) restoreMessage(s StoredMessage) {
+	v, err := DecodeOwn(m.g.gid, s.Payload)
+	if err != nil || v.Msg() == nil {
+		return
+	}
+	c := chain{s.Author, s.Lane}
+	if log := m.logs[c]; log == nil || s.Seq > log.height()+1 {
+		m.logs[c] = &msgLog{base: s.Seq - 1}
+	}
+	if need, err := m.missingFor(v.Msg()); err != nil || len(need) > 0 && !m.allBelow(need) {
+		return
+	}
+	rec := m.newMessage(v)
+	rec.ord = s.Ord
+	m.hold(rec)
+}
+
+// allBelow takes what a stored record cites and is not held for lying below a
+// base: it was satisfied when the record was accepted.
+func (m *Machine) allBelow(need []Short) bool {
+	for _, h := range need {
+		m.below[h] = true
+	}
+	return true
+}
+
+// impliedGenesis is the unsigned first entry of a conversation of two.
+func impliedGenesis(gid Hash, people [2]PeerID) *entry {
+	body := &Genesis{Settings: Settings{E2EE: true, MaxAge: DefaultMaxAge}}
+	return &entry{
+		Entry: &Entry{Type: TypeGenesis, Author: people[0], Seq: 1, Term: 1, body: body},
+		eh:    gid, ord: 1, role: roleOwner,
+	}
+}
+
+// DefaultMaxAge is how long a room key serves before the group is soft-marked,
+// in milliseconds: 30 days.
+const DefaultMaxAge = 30 * 24 * 3600 * 1000
+
+// DirectID returns the ID of the conversation of two people, the same whoever
+// starts it, and the two in order.
+func DirectID(a, b PeerID) (Hash, [2]PeerID) {
+	pair := [2]PeerID{a, b}
+	if b.Compare(a) < 0 {
+		pair = [2]PeerID{b, a}
+	}
+	return keys.Sum(slices.Concat([]byte("conclave/1 dm"), pair[0][:], pair[1][:])), pair
+}
+
+// refold brings the state up to date after entries were applied.
+func (m *Machine) refold() {
+	m.st = m.g.fold(m.g.everything())
+	m.cache.eligible = nil
+}
+
+func (m *Machine) requiresE2EE() bool {
+	gen := m.genesis()
+	return gen != nil && gen.body.(*Genesis).RequireE2EE
+}
+
+func (m *Machine) genesis() *entry { return m.g.byHash[short(m.g.gid)] }
+
+// eligible returns the epochs that may be encrypted under now, preferred first.
+func (m *Machine) eligible() []*entry {
+	if m.cache.eligible == nil {
+		m.cache.eligible = m.st.eligibleEpochs()
+		if m.cache.eligible == nil {
+			m.cache.eligible = []*entry{}
+		}
+	}
+	return m.cache.eligible
+}
+
+// current returns the epoch that a message of this node goes out under now, nil
+// where the group is hard-marked.
+func (m *Machine) current() *entry {
+	for _, p := range m.eligible() {
+		if _, ok := m.held[p.eh]; ok {
+			return p
+		}
+	}
+	return nil
+}
+
+// isMember reports whether this node is a member as far as it knows.
+func (m *Machine) isMember() bool { return m.st.member(m.me) && !m.local.Hidden }

@@ -1,0 +1,129 @@
+package group
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+)
+
+// pending holds records that cite what this node does not hold yet, indexed by
+// one thing that they miss, and records that lie beyond a cut until something
+// cites them. It is capped in all and for each author; at the cap the record is
+// dropped, and catch-up brings it again.
+type pending struct {
+	waiting map[Short][]Verified
+	waits   map[Short]Short // a waiting record's own hash to what it waits for
+	hidden  map[Short]Verified
+	size    map[PeerID]int
+	total   int
+}
+
+func newPending() pending {
+	return pending{waiting: map[Short][]Verified{}, waits: map[Short]Short{}, hidden: map[Short]Verified{}, size: map[PeerID]int{}}
+}
+
+// wait keeps v until the record named need is held. It reports whether there
+// was room.
+func (p *pending) wait(v Verified, need Short) bool {
+	h := short(v.Hash)
+	if _, ok := p.waits[h]; ok {
+		return true
+	}
+	if !p.room(v) {
+		return false
+	}
+	p.waiting[need] = append(p.waiting[need], v)
+	p.waits[h] = need
+	return true
+}
+
+func (p *pending) room(v Verified) bool {
+	n, a := len(v.Payload), v.Author()
+	if p.total+n > maxPendingAll || p.size[a]+n > maxPendingPeer {
+		return false
+	}
+	p.total += n
+	p.size[a] += n
+	return true
+}
+
+func (p *pending) leave(v Verified) {
+	n, a := len(v.Payload), v.Author()
+	p.total -= n
+	if p.size[a] -= n; p.size[a] <= 0 {
+		delete(p.size, a)
+	}
+}
+
+// release takes out the records that waited for h.
+func (p *pending) release(h Short) []Verified {
+	out := p.waiting[h]
+	delete(p.waiting, h)
+	for _, v := range out {
+		delete(p.waits, short(v.Hash))
+		p.leave(v)
+	}
+	return out
+}
+
+// cited reports whether some record waits for h.
+func (p *pending) cited(h Short) bool { return len(p.waiting[h]) > 0 }
+
+// hide keeps a record that lies beyond a cut, in case something cites it.
+func (p *pending) hide(v Verified) {
+	h := short(v.Hash)
+	if _, ok := p.hidden[h]; !ok && p.room(v) {
+		p.hidden[h] = v
+	}
+}
+
+// unhide takes a hidden record out.
+func (p *pending) unhide(h Short) (Verified, bool) {
+	v, ok := p.hidden[h]
+	if ok {
+		delete(p.hidden, h)
+		p.leave(v)
+	}
+	return v, ok
+}
+
+// has reports whether a record is kept here.
+func (p *pending) has(h Short) bool {
+	_, waits := p.waits[h]
+	_, hidden := p.hidden[h]
+	return waits || hidden
+}
+
+// missing returns what waiting records miss and this node holds nowhere.
+func (p *pending) missing() []Short {
+	var out []Short
+	for need := range p.waiting {
+		if !p.has(need) {
+			out = append(out, need)
+		}
+	}
+	return sortShorts(out)
+}
+
+// startingAt returns what the records of one log that begin at seq wait for.
+func (p *pending) startingAt(author PeerID, lane, seq uint64) []Short {
+	var out []Short
+	for need, vs := range p.waiting {
+		for _, v := range vs {
+			if m := v.Msg(); m != nil && m.Author == author && m.Lane == lane && m.Seq == seq {
+				out = append(out, need)
+			}
+		}
+	}
+	return sortShorts(out)
+}
+
+// hiddenHashes lists the hidden records.
+func (p *pending) hiddenHashes() []Short {
+	return sortShorts(slices.Collect(maps.Keys(p.hidden)))
+}
+
+func sortShorts(hs []Short) []Short {
+	slices.SortFunc(hs, func(a, b Short) int { return bytes.Compare(a[:], b[:]) })
+	return slices.Compact(hs)
+}

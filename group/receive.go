@@ -1,0 +1,235 @@
+package group
+
+import (
+	"slices"
+
+	"conclave/keys"
+)
+
+// onReceived takes a record of any kind. What cites something unknown waits.
+func (m *Machine) onReceived(v Verified) error {
+	switch v.Kind() {
+	case KindEntry:
+		return m.receiveEntry(v)
+	case KindMessage:
+		if m.local.Left || m.local.Hidden {
+			return nil
+		}
+		return m.receiveMessage(v)
+	case KindBundle, KindReport:
+		m.receiveLatest(v)
+	}
+	return nil
+}
+
+func (m *Machine) receiveEntry(v Verified) error {
+	e := v.Entry()
+	if m.g.byHash[short(v.Hash)] != nil {
+		return nil
+	}
+	need, err := m.g.missing(e)
+	if err != nil {
+		return err
+	}
+	if len(need) > 0 {
+		m.pend.wait(v, need[0])
+		m.r.Want = true
+		return nil
+	}
+	if m.stopsFork(e) {
+		return nil
+	}
+	m.apply(m.g.prepare(v))
+	return nil
+}
+
+// stopsFork reports whether e is an owner's entry of a term in which the owner
+// has signed two entries under one number: none is applied any more, what was
+// applied stays. (PROTOCOL.md, "Equivocation")
+func (m *Machine) stopsFork(e *Entry) bool {
+	if e.Term == 0 || e.Term > uint64(len(m.st.terms)) || m.st.terms[e.Term-1].owner != e.Author || m.g.direct != nil {
+		return false
+	}
+	if slices.Contains(m.local.Frozen, e.Term) {
+		return true
+	}
+	if t := m.g.tip(e.Author, e.Lane); t == nil || t.Seq < e.Seq {
+		return false
+	}
+	m.local.Frozen = append(slices.Clone(m.local.Frozen), e.Term)
+	m.saveLocal()
+	m.alarm(e.Author, e.Lane, e.Seq)
+	return true
+}
+
+// apply adds a prepared entry, and what waited for it.
+func (m *Machine) apply(e *entry) {
+	m.g.insert(e)
+	m.refold()
+	if m.g.forked[chain{e.Author, e.Lane}] {
+		m.alarm(e.Author, e.Lane, e.Seq)
+	}
+	m.r.Batch.Entries = append(m.r.Batch.Entries, StoredEntry{
+		Author: e.Author, Lane: e.Lane, Seq: e.Seq, Hash: e.eh, Ord: e.ord, Payload: e.payload,
+	})
+	m.show(ShowEntry, e.eh, e.Author, e.ord)
+	m.release(short(e.eh))
+}
+
+// release retries the records that waited for h, breadth first.
+func (m *Machine) release(h Short) {
+	for _, v := range m.pend.release(h) {
+		m.onReceived(v) // what contradicts its citations is dropped here
+	}
+}
+
+func (m *Machine) receiveMessage(v Verified) error {
+	x := v.Msg()
+	if m.msgs[short(v.Hash)] != nil {
+		return nil
+	}
+	if log := m.logs[chain{x.Author, x.Lane}]; log != nil && x.Seq <= log.base {
+		return nil // said before this copy begins
+	}
+	need, err := m.missingFor(x)
+	if err != nil {
+		return err
+	}
+	if len(need) > 0 {
+		m.waitFor(v, need)
+		return nil
+	}
+	if m.accept(v) {
+		m.release(short(v.Hash))
+	}
+	return nil
+}
+
+// waitFor keeps v until what it misses is held. A record hidden beyond a cut is
+// brought back when something cites it: it counts as held, though never shown.
+func (m *Machine) waitFor(v Verified, need []Short) {
+	if !m.pend.wait(v, need[0]) {
+		return
+	}
+	m.r.Want = true
+	if hidden, ok := m.pend.unhide(need[0]); ok {
+		m.receiveMessage(hidden)
+	}
+}
+
+// retryHidden looks again at records beyond a cut, after the state changed.
+func (m *Machine) retryHidden() {
+	for _, h := range m.pend.hiddenHashes() {
+		if v, ok := m.pend.unhide(h); ok {
+			m.receiveMessage(v)
+		}
+	}
+}
+
+// receiveLatest keeps the newest bundle and report of each author.
+func (m *Machine) receiveLatest(v Verified) {
+	switch r := v.v.(type) {
+	case keys.Bundle:
+		if r.Peer == m.me || r.Seq <= m.bundles[r.Peer].Seq {
+			return
+		}
+		m.bundles[r.Peer] = r
+	case *Report:
+		if old := m.reports[r.Author]; old != nil && old.Seq >= r.Seq {
+			return
+		}
+		m.reports[r.Author] = r
+	default:
+		return
+	}
+	m.latest[latestKey{v.Kind(), v.Author()}] = v
+	m.r.Batch.Latest = append(m.r.Batch.Latest, v)
+}
+
+// onBased sets where a log begins for this member. It never goes back, and
+// never cuts off what is held without a gap.
+func (m *Machine) onBased(b Based) {
+	c := chain{b.Author, b.Lane}
+	log := m.logs[c]
+	if b.Author == m.me || log.height() >= b.Base {
+		return
+	}
+	m.logs[c] = &msgLog{base: b.Base}
+	for _, h := range m.pend.startingAt(b.Author, b.Lane, b.Base+1) {
+		m.release(h)
+	}
+}
+
+// onKey keeps a room key that its epoch's commitment vouches for. A key that
+// came before its epoch waits for it.
+func (m *Machine) onKey(k KeyReceived) error {
+	epochs := m.g.keyUses[k.Commit]
+	if len(epochs) == 0 {
+		if len(m.early) >= MaxHeldKeys {
+			return ErrFull
+		}
+		m.early[k.Commit] = k.Key
+		return nil
+	}
+	held := false
+	for _, e := range epochs {
+		held = m.holdKey(e, k.Key) || held
+	}
+	if !held {
+		return keys.ErrCommitment
+	}
+	return nil
+}
+
+// holdKey keeps the key of e if it is the key that e commits to.
+func (m *Machine) holdKey(e *entry, key keys.Secret) bool {
+	b := e.body.(*Epoch)
+	if keys.Commitment(key, b.Salt, m.g.gid) != b.KC || m.erased[e.eh] {
+		return false
+	}
+	if _, ok := m.held[e.eh]; !ok {
+		m.held[e.eh] = key
+		m.r.Keys = append(m.r.Keys, KeyWrite{EID: e.eh, Key: key})
+		m.show(ShowKey, e.eh, m.me, 0)
+	}
+	return true
+}
+
+func (m *Machine) claimEarlyKeys() {
+	for kc, key := range m.early {
+		if es := m.g.keyUses[kc]; len(es) > 0 {
+			delete(m.early, kc)
+			for _, e := range es {
+				m.holdKey(e, key)
+			}
+		}
+	}
+}
+
+func (m *Machine) onOnline(o Online) {
+	if o.Up {
+		m.online[o.Peer] = true
+	} else {
+		delete(m.online, o.Peer)
+	}
+}
+
+// settleRoster tells the shell who belongs on the topic now, and whose
+// connection to close.
+func (m *Machine) settleRoster() {
+	members := m.st.members()
+	if m.st.member(m.me) && m.local.Left {
+		m.local.Left = false // admitted again
+		m.saveLocal()
+	}
+	m.r.Members = append([]PeerID{}, members...)
+	if m.local.Hidden || m.st.removed(m.me) && !m.local.Left {
+		m.r.Members = []PeerID{} // who left by its own wish still hands that on
+	}
+	for p := range m.st.admits {
+		if p != m.me && !slices.Contains(members, p) && m.st.removed(p) {
+			m.r.Drop = append(m.r.Drop, p)
+		}
+	}
+	slices.SortFunc(m.r.Drop, PeerID.Compare)
+}

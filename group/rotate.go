@@ -1,0 +1,415 @@
+package group
+
+import (
+	"slices"
+
+	"conclave/keys"
+)
+
+// Waits and budgets of rotation, in milliseconds. (PROTOCOL.md, "Rotation")
+const (
+	rankWait    = 2_000  // for each rank before one's own
+	mostWait    = 6_000  // for a speaker, whatever the ranks
+	askWait     = 10_000 // for a key that exists, before minting another
+	softWait    = 3_000  // for a better epoch, in a soft-marked group
+	softApart   = 10_000 // between two soft rotations of one minter
+	idleWait    = 1_000  // for more of the same, when nobody speaks
+	pushBudget  = 256 << 10
+	chunkBytes  = 64_000
+	envelopeMax = keys.EnvelopeSize + 16 // encoded with its tag
+)
+
+// rotation is what a minter waits for.
+type rotation struct {
+	hardSince uint64 // the group has been hard-marked since
+	heldSince uint64 // and a line has waited for a key since
+	softSince uint64 // a line has waited for a better epoch since
+	softDone  Hash   // the epoch under which that wait is over
+	lastSoft  uint64
+	request   Hash // the epoch that a rotation was asked for
+}
+
+// Mark says whether the next line needs a new room key.
+type Mark int
+
+// The marks.
+const (
+	Unmarked Mark = iota
+	SoftMark
+	HardMark
+)
+
+func (k Mark) String() string { return [...]string{"no", "soft", "hard"}[k] }
+
+// marked derives the group's mark. (PROTOCOL.md, "Marked")
+func (m *Machine) marked(now uint64) Mark {
+	if !m.st.settings.E2EE {
+		return Unmarked
+	}
+	cur := m.current()
+	if cur == nil {
+		return HardMark
+	}
+	if len(m.softReasons(cur, now)) > 0 {
+		return SoftMark
+	}
+	return Unmarked
+}
+
+// softReasons lists why the current epoch should be replaced soon.
+func (m *Machine) softReasons(cur *entry, now uint64) []Reason {
+	var out []Reason
+	if s := m.st.settings; s.MaxAge > 0 && now >= cur.Time+s.MaxAge {
+		out = append(out, ReasonAge)
+	} else if s.MaxMessages > 0 && m.sealedUnder[cur.idx] >= int(min(s.MaxMessages, 1<<30)) {
+		out = append(out, ReasonMessages)
+	}
+	if len(m.st.uncovered(cur)) > 0 {
+		out = append(out, ReasonAdmitted, ReasonCover)
+	}
+	if m.rot.request == cur.eh {
+		out = append(out, ReasonRequest)
+	}
+	return out
+}
+
+// mayRotate reports whether this node may mint without a reason.
+func (m *Machine) mayRotate() bool {
+	o, _ := m.st.owner()
+	return m.g.direct != nil || o == m.me || m.st.caps(m.me)&CapRotate != 0 && m.st.settings.RotateBy <= RotateByDeputies
+}
+
+// rotateIfDue mints where a hard-marked group has waited long enough for
+// someone better placed.
+func (m *Machine) rotateIfDue() {
+	if !m.st.settings.E2EE || m.maySign() != nil || m.current() != nil {
+		m.rot.hardSince, m.rot.heldSince = 0, 0
+		return
+	}
+	if m.rot.hardSince == 0 {
+		m.rot.hardSince = m.now
+	}
+	if m.rot.heldSince == 0 && m.holdsSealed() {
+		m.rot.heldSince = m.now
+	}
+	if due, ok := m.hardDue(); ok && m.now >= due {
+		m.mintFor(m.hardReasons()...)
+	}
+}
+
+// hardDue is when this node mints in a hard-marked group, if at all.
+func (m *Machine) hardDue() (uint64, bool) {
+	owner, _ := m.st.owner()
+	speaks := m.rot.heldSince > 0
+	switch {
+	case !m.othersKeyed():
+		return 0, false
+	case len(m.eligible()) > 0: // a key exists: ask for it first
+		return m.rot.heldSince + askWait, speaks
+	case owner == m.me || m.g.direct != nil:
+		if speaks {
+			return m.rot.heldSince, true
+		}
+		return m.rot.hardSince + idleWait, m.g.direct == nil
+	case !speaks || len(m.online) == 0:
+		return m.rot.heldSince, speaks
+	}
+	deputies := m.st.deputies()
+	if k := slices.Index(deputies, m.me); k >= 0 {
+		return m.rot.heldSince + uint64(k+1)*rankWait, true
+	}
+	wait := uint64(rankWait)
+	for _, d := range deputies {
+		if m.online[d] {
+			wait += rankWait
+		}
+	}
+	return m.rot.heldSince + min(wait, mostWait), true
+}
+
+// othersKeyed reports whether a first key of a conversation could reach the
+// other person, whose bundle this node must have seen.
+func (m *Machine) othersKeyed() bool {
+	if m.g.direct == nil {
+		return true
+	}
+	_, ok := m.bundles[m.other()]
+	return ok
+}
+
+// other is the other person of a conversation.
+func (m *Machine) other() PeerID {
+	if m.g.direct[0] == m.me {
+		return m.g.direct[1]
+	}
+	return m.g.direct[0]
+}
+
+// hardReasons lists why no key may be used now, most telling first.
+func (m *Machine) hardReasons() []Reason {
+	switch {
+	case len(m.g.epochs) == 0:
+		return []Reason{ReasonCreate, ReasonEncryptionOn}
+	case len(m.eligible()) > 0:
+		return []Reason{ReasonRescue}
+	}
+	return []Reason{ReasonEncryptionOn, ReasonRemoved, ReasonAdmitted, ReasonRescue, ReasonCover}
+}
+
+// onRotate replaces the key because this person asked for it.
+func (m *Machine) onRotate() error {
+	if err := m.maySign(); err != nil {
+		return err
+	}
+	if !m.st.settings.E2EE {
+		return ErrOff
+	}
+	if !m.othersKeyed() {
+		return ErrNotMember
+	}
+	if !m.mintFor(ReasonRequest) {
+		return ErrNotAllowed
+	}
+	return nil
+}
+
+// onWish rotates for a member who may not, or who gives way.
+func (m *Machine) onWish(from PeerID) {
+	cur := m.current()
+	if cur == nil || !m.st.member(from) || m.maySign() != nil || !m.mayRotate() || m.now < m.rot.lastSoft+softApart {
+		return
+	}
+	if reasons := m.softReasons(cur, m.now); len(reasons) > 0 && m.mintFor(reasons...) {
+		m.rot.lastSoft = m.now
+	}
+}
+
+// softDelay reports whether a line that could leave under cur waits for a
+// better epoch, minting one where it is this node's turn.
+func (m *Machine) softDelay(cur *entry) bool {
+	reasons := m.softReasons(cur, m.now)
+	if len(reasons) == 0 || m.rot.softDone == cur.eh {
+		m.rot.softSince = 0
+		return false
+	}
+	if !m.mayRotate() {
+		if m.rot.softSince == 0 {
+			m.rot.softSince = m.now
+			m.r.Wish = m.rotators()
+		}
+		if len(m.rotators()) > 0 && m.now < m.rot.softSince+softWait {
+			return true
+		}
+	}
+	m.rot.softSince, m.rot.softDone = 0, cur.eh
+	if m.now >= m.rot.lastSoft+softApart && m.mintFor(reasons...) {
+		m.rot.lastSoft = m.now
+	}
+	return false
+}
+
+// rotators lists who is online and may rotate without a reason.
+func (m *Machine) rotators() []PeerID {
+	var out []PeerID
+	owner, _ := m.st.owner()
+	for _, p := range append([]PeerID{owner}, m.st.deputies()...) {
+		if p != m.me && m.online[p] && (p == owner || m.st.caps(p)&CapRotate != 0) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// mint makes one epoch for one reason.
+func (m *Machine) mint(reason Reason) error {
+	if !m.mintFor(reason) {
+		return ErrNotAllowed
+	}
+	return nil
+}
+
+// mintFor makes an epoch with the first reason that holds. Where none holds but
+// this node needs no reason, it writes the last one.
+func (m *Machine) mintFor(reasons ...Reason) bool {
+	if m.maySign() != nil {
+		return false
+	}
+	key := keys.Secret(m.fresh("room key"))
+	for i, reason := range reasons {
+		e := m.draftEpoch(reason, key)
+		if e == nil || m.st.isVoid(e) {
+			continue
+		}
+		b := e.body.(*Epoch)
+		if i == len(reasons)-1 || len(b.Parents) == 0 || e.view(m.g).soundReason(e, b) {
+			m.takeEpoch(e, b, key)
+			return true
+		}
+	}
+	return false
+}
+
+// takeEpoch applies and publishes an own epoch and has its key sealed.
+func (m *Machine) takeEpoch(e *entry, b *Epoch, key keys.Secret) {
+	m.publishEntry(e)
+	m.holdKey(e, key)
+	m.r.Epoch = e.eh
+	m.rot.hardSince, m.rot.heldSince, m.rot.softSince, m.rot.request = 0, 0, 0, Hash{}
+	if to := m.recipients(); b.N > 0 && len(to) > 0 {
+		m.r.Seal = append(m.r.Seal, SealJob{
+			EID: e.eh, Ectx: keys.EnvelopeContext(m.g.gid, m.me, e.Lane, e.Seq, b.KC), KC: b.KC,
+			Minter: m.me, Lane: e.Lane, Seq: e.Seq, Key: key, To: to,
+		})
+	}
+}
+
+// draftEpoch drafts an EPOCH over the newest epochs known, nil where this node
+// may not.
+func (m *Machine) draftEpoch(reason Reason, key keys.Secret) *entry {
+	alone := !m.mayRotate()
+	switch reason {
+	case ReasonMessages, ReasonRequest, ReasonRescue:
+	default:
+		alone = false
+	}
+	parents := m.newestEpochs(alone)
+	if len(parents) == 0 && len(m.g.epochs) > 0 {
+		return nil
+	}
+	to := len(m.recipients())
+	salt := Hash(m.fresh("salt"))
+	b := &Epoch{
+		Gen: 1, Acks: m.acksBeyond(parents), KC: keys.Commitment(key, salt, m.g.gid), Salt: salt, Suite: Suite,
+		History: m.st.settings.History, Reason: reason, N: uint64(to), Chunks: uint64((to + perChunk - 1) / perChunk),
+	}
+	for _, p := range parents {
+		b.Parents = append(b.Parents, p.eh)
+		b.Gen = max(b.Gen, p.body.(*Epoch).Gen+1)
+	}
+	sortHashes(b.Parents)
+	return m.draftAs(TypeEpoch, b)
+}
+
+const perChunk = chunkBytes / envelopeMax
+
+// newestEpochs returns the epochs that no other descends from, best first, at
+// most MaxParents; with others set, none of this node's own.
+func (m *Machine) newestEpochs(others bool) []*entry {
+	var out []*entry
+	var covered set
+	for _, p := range slices.Backward(m.g.epochs) {
+		if p.role == roleNone || others && p.Author == m.me {
+			continue
+		}
+		if !covered.has(p.idx) {
+			out = append(out, p)
+		}
+		covered = covered.union(p.past)
+	}
+	out = slices.DeleteFunc(out, func(p *entry) bool { return covered.has(p.idx) })
+	slices.SortFunc(out, m.g.compareEpochs)
+	return out[:min(len(out), MaxParents)]
+}
+
+// acksBeyond lists the LEAVE and JOIN entries that heads and parents do not
+// bring into the view.
+func (m *Machine) acksBeyond(parents []*entry) []Hash {
+	var past set
+	cite := func(e *entry) { past = past.union(e.past).with(e.idx) }
+	for _, p := range parents {
+		cite(p)
+	}
+	for _, h := range m.g.heads(m.me) {
+		cite(m.g.byHash[h.Hash])
+	}
+	if tip := m.ownTip(); tip != nil {
+		cite(tip)
+	}
+	return m.acks(past)
+}
+
+// acks lists the applied LEAVE and JOIN entries outside past.
+func (m *Machine) acks(past set) []Hash {
+	var out []Hash
+	for _, e := range m.g.order {
+		if (e.Type == TypeLeave || e.Type == TypeJoin) && !past.has(e.idx) {
+			out = append(out, e.eh)
+		}
+	}
+	return sortHashes(out[:min(len(out), MaxAcks)])
+}
+
+// recipients lists the bundles of the other members, none where all their
+// envelopes would exceed the budget: then keys spread on request.
+func (m *Machine) recipients() []keys.Bundle {
+	var out []keys.Bundle
+	for _, p := range m.st.members() {
+		if b, ok := m.bundles[p]; ok && p != m.me {
+			out = append(out, b)
+		}
+	}
+	if len(out)*envelopeMax > pushBudget {
+		return nil
+	}
+	return out
+}
+
+// onSealed signs the envelopes of a rotation in chunks and publishes them.
+func (m *Machine) onSealed(s Sealed) {
+	envs := slices.Clone(s.Envelopes)
+	slices.SortFunc(envs, func(a, b Envelope) int { return slices.Compare(a.Tag[:], b.Tag[:]) })
+	index := uint64(0)
+	for part := range slices.Chunk(envs, perChunk) {
+		c := &Chunk{GID: m.g.gid, Minter: m.me, Lane: s.Job.Lane, Seq: s.Job.Seq, KC: s.Job.KC, Index: index, Envelopes: part}
+		m.r.Publish = append(m.r.Publish, m.sign(KindChunk, keys.LabelChunk, c))
+		index++
+	}
+}
+
+func (m *Machine) sign(kind Kind, label keys.Label, body any) []byte {
+	return append([]byte{byte(kind)}, m.self.Sign(label, m.g.gid, keys.Marshal(body)).Encode()...)
+}
+
+// settleReport tells the group when this node holds another key.
+func (m *Machine) settleReport() {
+	if len(m.r.Keys) == 0 || m.maySign() != nil {
+		return
+	}
+	var eids []*entry
+	for _, e := range m.g.epochs {
+		if _, ok := m.held[e.eh]; ok {
+			eids = append(eids, e)
+		}
+	}
+	slices.SortFunc(eids, m.g.compareEpochs)
+	r := &Report{GID: m.g.gid, Author: m.me, Seq: m.now}
+	if old := m.reports[m.me]; old != nil {
+		r.Seq = max(r.Seq, old.Seq+1)
+	}
+	for _, e := range eids[:min(len(eids), MaxSeen)] {
+		r.Epochs = append(r.Epochs, e.eh)
+	}
+	payload := m.sign(KindReport, keys.LabelReport, r)
+	v := Verified{Payload: payload, Hash: keys.Sum(payload), v: r}
+	m.receiveLatest(v)
+	m.r.Publish = append(m.r.Publish, payload)
+}
+
+// nextWake is the earliest moment at which a Tick could change something.
+func (m *Machine) nextWake() uint64 {
+	wake := uint64(0)
+	at := func(t uint64) {
+		if t > m.now && (wake == 0 || t < wake) {
+			wake = t
+		}
+	}
+	if m.rot.hardSince > 0 {
+		if due, ok := m.hardDue(); ok {
+			at(max(due, m.now+1))
+		}
+	}
+	if m.rot.softSince > 0 {
+		at(max(m.rot.softSince+softWait, m.now+1))
+	}
+	return wake
+}

@@ -1,0 +1,215 @@
+package group
+
+import (
+	"fmt"
+	"slices"
+	"unicode/utf8"
+
+	"conclave/keys"
+)
+
+// onSend takes items into the outbox and lets out what may leave.
+func (m *Machine) onSend(s Send) error {
+	if err := m.maySend(s); err != nil {
+		return err
+	}
+	m.local.Accept = true
+	for _, it := range s.Items {
+		m.local.Next++
+		o := OutItem{N: m.local.Next, ID: it.ID, Text: it.Text, Plain: s.Plain || !m.st.settings.E2EE, Since: m.now}
+		m.out = append(m.out, o)
+		m.r.Batch.OutPut = append(m.r.Batch.OutPut, o)
+	}
+	m.saveLocal()
+	return nil
+}
+
+func (m *Machine) maySend(s Send) error {
+	if err := m.maySign(); err != nil {
+		return err
+	}
+	for _, it := range s.Items {
+		if len(it.Text) > MaxItemText || !utf8.ValidString(it.Text) {
+			return ErrTooLarge
+		}
+	}
+	switch {
+	case len(s.Items) == 0 || len(m.out)+len(s.Items) > MaxOutbox:
+		return ErrFull
+	case s.Plain && m.requiresE2EE():
+		return ErrRequired
+	case !s.Plain && !m.st.settings.E2EE && m.st.toggle != nil && m.local.Accepted != m.st.toggle.eh:
+		return ErrOff
+	}
+	return nil
+}
+
+// holdsSealed reports whether an item waits that must be encrypted.
+func (m *Machine) holdsSealed() bool {
+	return slices.ContainsFunc(m.out, func(o OutItem) bool { return !o.Plain })
+}
+
+// flush seals, keeps and publishes what may leave the outbox: items that wait
+// together leave together. Plaintext overtakes what waits for a key. What was
+// given for encryption never leaves as plaintext.
+func (m *Machine) flush() {
+	if len(m.out) == 0 || m.maySign() != nil {
+		return
+	}
+	m.flushRun(true, nil)
+	if !m.holdsSealed() || !m.st.settings.E2EE {
+		return
+	}
+	cur := m.current()
+	if cur == nil {
+		return
+	}
+	if m.softDelay(cur) {
+		return
+	}
+	m.flushRun(false, m.current())
+}
+
+// flushRun sends the items of one mode, in as few messages as they fit.
+func (m *Machine) flushRun(plain bool, epoch *entry) {
+	for {
+		var items []OutItem
+		size := 8
+		for _, o := range m.out {
+			n := len(o.Text) + 32
+			if o.Plain != plain {
+				continue
+			}
+			if len(items) == MaxItems || size+n > MaxMessage {
+				break
+			}
+			items = append(items, o)
+			size += n
+		}
+		if len(items) == 0 {
+			return
+		}
+		m.sealItems(items, epoch)
+		m.out = slices.DeleteFunc(m.out, func(o OutItem) bool {
+			return slices.ContainsFunc(items, func(i OutItem) bool { return i.N == o.N })
+		})
+	}
+}
+
+// sealItems makes one message of items under epoch, nil for plaintext, and
+// gives it the next place in this node's log.
+func (m *Machine) sealItems(out []OutItem, epoch *entry) {
+	items := make([]Item, len(out))
+	for i, o := range out {
+		items[i] = Item{ID: o.ID, Text: o.Text}
+	}
+	x := m.header(epoch)
+	if epoch == nil {
+		x.Data = keys.Marshal(items)
+	} else {
+		salt := Hash(m.fresh("message"))
+		commit, ct := keys.SealMessage(keys.SenderKey(m.held[epoch.eh], m.me), salt, x.headerHash(), keys.Marshal(items))
+		x.Salt, x.Commit, x.Data = salt[:], commit[:], ct
+	}
+	rec := m.self.Sign(keys.LabelMessage, m.g.gid, keys.Marshal(x))
+	v := Verified{Payload: append([]byte{byte(KindMessage)}, rec.Encode()...), Hash: rec.Hash(), v: x}
+	if !m.accept(v) {
+		panic(fmt.Sprintf("group: own message %d not acceptable", x.Seq))
+	}
+	m.cited = cited{view: m.msgs[short(v.Hash)].view, any: true}
+	for _, o := range out {
+		m.r.Batch.OutDel = append(m.r.Batch.OutDel, o.N)
+		sent := SentItem{ID: o.ID}
+		if epoch != nil {
+			sent.EID, sent.Gen = epoch.eh, epoch.body.(*Epoch).Gen
+		}
+		m.r.Sent = append(m.r.Sent, sent)
+	}
+	m.r.Publish = append(m.r.Publish, v.Payload)
+}
+
+// header is the next message of this node, without what is sealed.
+func (m *Machine) header(epoch *entry) *Msg {
+	x := &Msg{GID: m.g.gid, Author: m.me, Lane: m.lane, Seq: 1, Time: m.now, Deps: m.newestOfOthers(), JID: m.st.incarnation(m.me).eh}
+	if top := m.ownTop(); top != nil {
+		x.Prev = top.hash
+		if top.lane == m.lane {
+			x.Seq = top.seq + 1
+		}
+	}
+	x.Ctrl = m.citeControl()
+	if epoch != nil {
+		x.EID = slices.Clone(epoch.eh[:])
+	}
+	x.Ord = m.newMessage(Verified{v: x}).ord
+	return x
+}
+
+func (m *Machine) ownTop() *message {
+	var best *message
+	for c, log := range m.logs {
+		if top := log.top(); c.author == m.me && c.lane <= m.lane && top != nil && (best == nil || c.lane > best.lane) {
+			best = top
+		}
+	}
+	return best
+}
+
+// citeControl returns the control view to cite, nil where it is that of this
+// node's message before.
+func (m *Machine) citeControl() *Ctrl {
+	heads := m.g.heads(m.me)
+	view := m.cited.view
+	for _, h := range heads {
+		e := m.g.byHash[h.Hash]
+		view = view.union(e.past).with(e.idx)
+	}
+	acks := m.acks(view)
+	if m.cited.any && len(acks) == 0 && m.cited.view.holds(view) && m.ownTop() != nil && m.ownTop().lane == m.lane {
+		return nil
+	}
+	return &Ctrl{Seen: heads, Acks: acks}
+}
+
+// newestOfOthers names the newest records of others that are not yet behind
+// this node's own newest.
+func (m *Machine) newestOfOthers() []Hash {
+	own := uint64(0)
+	if top := m.ownTop(); top != nil {
+		own = top.ord
+	}
+	var tops []*message
+	for c, log := range m.logs {
+		if top := log.top(); c.author != m.me && top != nil && top.ord >= own {
+			tops = append(tops, top)
+		}
+	}
+	slices.SortFunc(tops, func(a, b *message) int { return compareOrd(b.ord, a.ord, a.hash, b.hash) })
+	var out []Hash
+	for _, t := range tops[:min(len(tops), MaxDeps)] {
+		out = append(out, t.hash)
+	}
+	return sortHashes(out)
+}
+
+// headerHash binds the seal to everything in the record but the salt, the
+// commitment and the ciphertext.
+func (x *Msg) headerHash() Hash {
+	h := *x
+	h.Salt, h.Commit, h.Data = nil, nil, nil
+	return keys.Sum(keys.Marshal(&h))
+}
+
+// Items returns the lines of a message. key is the room key of its epoch and is
+// not used for plaintext. Errors: keys.ErrCommitment, keys.ErrOpen, ErrEncoding,
+// ErrBody.
+func (x *Msg) Items(key keys.Secret) ([]Item, error) {
+	if len(x.EID) == 0 {
+		return decodeItems(x.Data)
+	}
+	pt, err := keys.OpenMessage(keys.SenderKey(key, x.Author), Hash(x.Salt), x.headerHash(), Hash(x.Commit), x.Data)
+	if err != nil {
+		return nil, err
+	}
+	return decodeItems(pt)
+}

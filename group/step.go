@@ -1,0 +1,344 @@
+package group
+
+import (
+	"cmp"
+
+	"conclave/keys"
+)
+
+// Input is one thing that happened, with the time and fresh entropy of the
+// moment. Entropy is used for at most one Step; room keys and salts derive from it.
+type Input struct {
+	Now     uint64 // Unix milliseconds
+	Entropy keys.Secret
+	Event   Event
+}
+
+// Event is what happened.
+type Event interface{ event() }
+
+// What comes from other nodes.
+type (
+	// Received is a record from the topic or from catch-up.
+	Received struct{ Record Verified }
+	// Based tells where a log begins for this node, from a catch-up peer:
+	// what lies at or below Base was said before this member could read.
+	Based struct {
+		Author     PeerID
+		Lane, Base uint64
+	}
+	// KeyReceived is a room key that an envelope held; Commit is the kc it came with.
+	KeyReceived struct {
+		Commit Hash
+		Key    keys.Secret
+	}
+	// JoinAsked is a join request that came over a stream.
+	JoinAsked struct{ Request Request }
+	// Wished is a member's wish that this node rotate a soft-marked group.
+	Wished struct{ From PeerID }
+	// Online tells that a peer is connected, or no longer.
+	Online struct {
+		Peer PeerID
+		Up   bool
+	}
+	// Tick is the passing of time.
+	Tick struct{}
+	// Sealed brings the envelopes of a SealJob back.
+	Sealed struct {
+		Job       SealJob
+		Envelopes []Envelope
+	}
+)
+
+// What the person at this node wants.
+type (
+	// Create makes the group; the Config's GID is what CreateID returned.
+	Create struct {
+		Genesis Verified
+	}
+	// Send gives items to be sent.
+	Send struct {
+		Items []Item
+		Plain bool
+	}
+	// Approve answers a join request with yes.
+	Approve struct{ Peer PeerID }
+	// Decline answers it with no.
+	Decline struct{ Peer PeerID }
+	// Invite keeps an offer to a peer, which admits it when it asks.
+	Invite struct{ Peer PeerID }
+	// Quit leaves the group; Abandon lets an owner leave others behind.
+	Quit struct{ Abandon bool }
+	// Remove kicks or bans a member.
+	Remove struct {
+		Peer PeerID
+		Ban  bool
+	}
+	// Unban lets a banned peer be admitted again.
+	Unban struct{ Peer PeerID }
+	// Rotate asks for a new room key.
+	Rotate struct{}
+	// Change replaces the settings.
+	Change struct{ Settings Settings }
+	// AcceptPlain acknowledges that encryption was switched off.
+	AcceptPlain struct{}
+	// SetName states this person's name in the group.
+	SetName struct{ Name string }
+	// NewBundle replaces this node's own bundle.
+	NewBundle struct{ Record Verified }
+	// DeputyAdd grants authority; DeputyRemove takes it back.
+	DeputyAdd struct {
+		Peer PeerID
+		Caps Caps
+	}
+	DeputyRemove struct{ Peer PeerID }
+	// AcceptTalk accepts a conversation that a stranger began.
+	AcceptTalk struct{}
+)
+
+func (Received) event()     {}
+func (Based) event()        {}
+func (KeyReceived) event()  {}
+func (JoinAsked) event()    {}
+func (Wished) event()       {}
+func (Online) event()       {}
+func (Tick) event()         {}
+func (Sealed) event()       {}
+func (Create) event()       {}
+func (Send) event()         {}
+func (Approve) event()      {}
+func (Decline) event()      {}
+func (Invite) event()       {}
+func (Quit) event()         {}
+func (Remove) event()       {}
+func (Unban) event()        {}
+func (Rotate) event()       {}
+func (Change) event()       {}
+func (AcceptPlain) event()  {}
+func (SetName) event()      {}
+func (NewBundle) event()    {}
+func (DeputyAdd) event()    {}
+func (DeputyRemove) event() {}
+func (AcceptTalk) event()   {}
+
+// Ready is what a Step asks of the shell, in this order: Keys durable, then
+// Batch durable as one atomic write, then the roster swapped, then Drop, and
+// only then anything published, sealed, answered or shown.
+type Ready struct {
+	Keys    []KeyWrite
+	Batch   Batch
+	Members []PeerID // who may be on the topic; nil: as before
+	Drop    []PeerID // connections to close
+	Publish [][]byte // payloads for the topic
+	Seal    []SealJob
+	Show    []Shown
+	Sent    []SentItem // outbox items that left in this Step
+	Want    bool       // something is missing that a peer could give: catch up
+	Wish    []PeerID   // whom to ask for a rotation
+	Wake    uint64     // Unix milliseconds of the next Tick; 0: none
+	Epoch   Hash       // eid of the epoch that this Step minted, if any
+}
+
+// KeyWrite is a change of the keybag.
+type KeyWrite struct {
+	EID Hash
+	Key keys.Secret
+}
+
+// Batch is what to store, atomically.
+type Batch struct {
+	Entries  []StoredEntry
+	Messages []StoredMessage
+	OutPut   []OutItem
+	OutDel   []uint64
+	Latest   []Verified // replace the older bundle or report of that author
+	Alarms   []Alarm
+	Local    *Local
+}
+
+// Empty reports whether there is nothing to store.
+func (b *Batch) Empty() bool {
+	return len(b.Entries)+len(b.Messages)+len(b.OutPut)+len(b.OutDel)+len(b.Latest)+len(b.Alarms) == 0 && b.Local == nil
+}
+
+// StoredEntry is an applied control entry with its exact ord.
+type StoredEntry struct {
+	Author    PeerID
+	Lane, Seq uint64
+	Hash      Hash
+	Ord       uint64
+	Payload   []byte
+}
+
+// StoredMessage is an accepted message record with its exact ord.
+type StoredMessage struct {
+	Author     PeerID
+	Lane, Seq  uint64
+	Hash       Hash
+	Ord        uint64
+	Payload    []byte
+	SigSkipped bool
+}
+
+// OutItem is an item that the API accepted and that has not left yet.
+type OutItem struct {
+	_     struct{} `cbor:",toarray"`
+	N     uint64
+	ID    keys.ItemID
+	Text  string
+	Plain bool
+	Since uint64 // Unix milliseconds
+}
+
+// SentItem tells under which epoch an item left; EID is zero for plaintext.
+type SentItem struct {
+	ID  keys.ItemID
+	EID Hash
+	Gen uint64
+}
+
+// SealJob asks for one envelope to each recipient. With Publish set the
+// envelopes come back in a Sealed event, to go out on the topic.
+type SealJob struct {
+	EID, Ectx, KC Hash
+	Minter        PeerID
+	Lane, Seq     uint64
+	Key           keys.Secret
+	To            []keys.Bundle
+}
+
+// ShownKind is what kind of thing became visible.
+type ShownKind int
+
+// The kinds of things shown.
+const (
+	ShowMessage ShownKind = iota
+	ShowEntry
+	ShowRequest
+	ShowKey
+	ShowHeld
+	ShowAlarm
+)
+
+// Shown is something that a person may see now.
+type Shown struct {
+	Kind   ShownKind
+	Hash   Hash
+	Author PeerID
+	Ord    uint64
+}
+
+// Alarm is a person who signed twice under one number.
+type Alarm struct {
+	Author    PeerID
+	Lane, Seq uint64
+}
+
+// Step takes one input. All or nothing: with an error nothing has changed.
+func (m *Machine) Step(in Input) (Ready, error) {
+	m.r = new(Ready)
+	m.now, m.entropy, m.derived = in.Now, in.Entropy, 0
+	before := len(m.g.order)
+	err := m.handle(in.Event)
+	if err != nil {
+		r := *m.r
+		m.r = nil
+		return Ready{Want: r.Want}, err
+	}
+	m.settle(before)
+	r := *m.r
+	m.r = nil
+	m.entropy = keys.Secret{}
+	return r, nil
+}
+
+func (m *Machine) handle(ev Event) error {
+	switch ev := ev.(type) {
+	case Received:
+		return m.onReceived(ev.Record)
+	case Based:
+		m.onBased(ev)
+	case KeyReceived:
+		return m.onKey(ev)
+	case JoinAsked:
+		return m.onJoinAsked(ev.Request)
+	case Wished:
+		m.onWish(ev.From)
+	case Online:
+		m.onOnline(ev)
+	case Tick:
+	case Sealed:
+		m.onSealed(ev)
+	case Create:
+		return m.onCreate(ev.Genesis)
+	case Send:
+		return m.onSend(ev)
+	case Approve:
+		return m.onApprove(ev.Peer)
+	case Decline:
+		return m.onDecline(ev.Peer)
+	case Invite:
+		return m.onInvite(ev.Peer)
+	case Quit:
+		return m.onQuit(ev.Abandon)
+	case Remove:
+		return m.onRemove(ev)
+	case Unban:
+		return m.onUnban(ev.Peer)
+	case Rotate:
+		return m.onRotate()
+	case Change:
+		return m.onChange(ev.Settings)
+	case AcceptPlain:
+		return m.onAcceptPlain()
+	case SetName:
+		return m.onSetName(ev.Name)
+	case NewBundle:
+		m.onNewBundle(ev.Record)
+	case DeputyAdd:
+		return m.onDeputyAdd(ev)
+	case DeputyRemove:
+		return m.onDeputyRemove(ev.Peer)
+	case AcceptTalk:
+		m.local.Accept = true
+		m.saveLocal()
+	}
+	return nil
+}
+
+// settle follows up on whatever the event changed: roster, keys, outbox,
+// rotation, the next wake-up.
+func (m *Machine) settle(structuralBefore int) {
+	if len(m.g.order) != structuralBefore {
+		m.settleRoster()
+		m.retryHidden()
+	}
+	m.claimEarlyKeys()
+	m.rotateIfDue()
+	m.flush()
+	m.settleReport()
+	m.r.Want = m.r.Want || len(m.pend.waiting) > 0
+	m.r.Wake = m.nextWake()
+}
+
+// fresh derives 32 bytes from this Step's entropy; never the same twice.
+func (m *Machine) fresh(label string) [32]byte {
+	m.derived++
+	return keys.Derive(m.entropy, label, m.derived)
+}
+
+func (m *Machine) saveLocal() {
+	l := m.local
+	m.r.Batch.Local = &l
+}
+
+func (m *Machine) show(kind ShownKind, h Hash, author PeerID, ord uint64) {
+	m.r.Show = append(m.r.Show, Shown{Kind: kind, Hash: h, Author: author, Ord: ord})
+}
+
+func (m *Machine) alarm(author PeerID, lane, seq uint64) {
+	m.r.Batch.Alarms = append(m.r.Batch.Alarms, Alarm{Author: author, Lane: lane, Seq: seq})
+	m.show(ShowAlarm, Hash{}, author, 0)
+}
+
+func compareOrd(a, b uint64, x, y Hash) int { return cmp.Or(cmp.Compare(a, b), x.Compare(y)) }
