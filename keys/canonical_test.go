@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/fxamacker/cbor/v2"
 )
 
 // shape has one field of every kind that records use.
@@ -124,8 +126,8 @@ func TestUnmarshalRefuses(t *testing.T) {
 		"simple value, 2 byte": {"\xf8\x18", new(any)},
 		"reserved":             {"\x1c", new(any)},
 		"break":                {"\xff", new(any)},
-		"too many elements":    {"\x99\x10\x01" + strings.Repeat("\x00", maxArray+1), new([]uint64)},
-		"too deep":             {strings.Repeat("\x81", maxNested+1) + "\x00", new(any)},
+		"too many elements":    {"\x99\x10\x01" + strings.Repeat("\x00", 4097), new([]uint64)},
+		"too deep":             {strings.Repeat("\x81", 13) + "\x00", new(any)},
 		"not a pointer":        {"\x01", uint64(0)},
 		"into a secret":        {"\x58\x20" + strings.Repeat("a", 32), new(Secret)},
 	} {
@@ -135,15 +137,75 @@ func TestUnmarshalRefuses(t *testing.T) {
 	}
 }
 
-// TestUnmarshalLimits wants what is just within the limits accepted.
+// TestUnmarshalLimits wants what is just within the limits accepted, and what
+// is just beyond refused.
 func TestUnmarshalLimits(t *testing.T) {
-	var list []uint64
-	if err := Unmarshal([]byte("\x99\x10\x00"+strings.Repeat("\x00", maxArray)), &list); err != nil {
-		t.Error(err)
+	list := func(n int) any { return make([]uint64, n) }
+	pairs := func(n int) any {
+		m := map[uint64]uint64{}
+		for i := range n {
+			m[uint64(i)] = 0
+		}
+		return m
 	}
-	var v any
-	if err := Unmarshal([]byte(strings.Repeat("\x81", maxNested)+"\x00"), &v); err != nil {
-		t.Error(err)
+	deep := func(n int) (v any) {
+		for v = 0; n > 0; n-- {
+			v = []any{v}
+		}
+		return v
+	}
+	for _, c := range []struct {
+		name string
+		of   func(int) any
+		most int
+	}{{"elements", list, 4096}, {"pairs", pairs, 64}, {"levels", deep, 12}} {
+		if err := Unmarshal(Marshal(c.of(c.most)), new(any)); err != nil {
+			t.Errorf("%d %s: %v", c.most, c.name, err)
+		}
+		if err := Unmarshal(Marshal(c.of(c.most+1)), new(any)); !errors.Is(err, ErrNotCanonical) {
+			t.Errorf("%d %s: %v", c.most+1, c.name, err)
+		}
+	}
+}
+
+// TestDecoderAloneRefuses holds the decoder to what it can see by itself: the
+// comparison of bytes is the second line, not the only one.
+func TestDecoderAloneRefuses(t *testing.T) {
+	type named struct {
+		A uint64 `cbor:"a"`
+	}
+	for name, c := range map[string]struct {
+		b string
+		v any
+	}{
+		"tag":               {"\xd8\x18\x41a", new(any)},
+		"bignum":            {"\xc2\x41\x01", new(any)},
+		"time":              {"\xc1\x01", new(any)},
+		"key twice":         {"\xa2\x61a\x01\x61a\x02", new(map[string]uint64)},
+		"key unknown":       {"\xa2\x61a\x01\x61b\x02", new(named)},
+		"key of other case": {"\xa1\x61A\x01", new(named)},
+		"indefinite":        {"\x9f\xff", new(any)},
+	} {
+		if err := decMode.Unmarshal([]byte(c.b), c.v); err == nil {
+			t.Errorf("%s: decoded", name)
+		}
+	}
+}
+
+// stubborn would be something else on the wire if its methods were asked.
+type stubborn [2]byte
+
+func (stubborn) MarshalBinary() ([]byte, error)  { return nil, errors.New("asked") }
+func (*stubborn) UnmarshalBinary(b []byte) error { return errors.New("asked") }
+
+func TestMethodsDoNotChangeTheWire(t *testing.T) {
+	var got stubborn
+	b, err := encMode.Marshal(stubborn{1, 2})
+	if err != nil || string(b) != "\x42\x01\x02" {
+		t.Errorf("encoded %x, %v", b, err)
+	}
+	if err := Unmarshal([]byte("\x42\x01\x02"), &got); err != nil || got != (stubborn{1, 2}) {
+		t.Errorf("decoded %v, %v", got, err)
 	}
 }
 
@@ -166,7 +228,7 @@ func TestAbuse_MM08_Shape(t *testing.T) {
 }
 
 func TestMarshalPanicsOnProgramErrors(t *testing.T) {
-	for _, v := range []any{Secret{1}, struct{ S Secret }{}, make(chan int), func() {}, new(big.Int).Lsh(big.NewInt(1), 80)} {
+	for _, v := range []any{Secret{1}, struct{ S Secret }{}, make(chan int), func() {}, new(big.Int).Lsh(big.NewInt(1), 80), cbor.Tag{Number: 1, Content: 1}} {
 		func() {
 			defer func() {
 				if r := recover(); r == nil {

@@ -132,8 +132,9 @@ func TestContextsDiffer(t *testing.T) {
 	}
 }
 
-// TestHPKEVectors runs the vectors of the HPKE working group for our suite
-// through the standard library, and the sizes we build on.
+// TestHPKEVectors runs the vectors for our suite out of those that the Go tree
+// carries (crypto/hpke/testdata; its licence lies beside them) through the
+// standard library, and checks the sizes we build on.
 func TestHPKEVectors(t *testing.T) {
 	type hexes = string
 	var vectors []struct {

@@ -24,7 +24,7 @@ func TestHashText(t *testing.T) {
 	if back, err := ParseHash(want); err != nil || back != h {
 		t.Fatalf("parse: %v, %v", back, err)
 	}
-	for _, bad := range []string{"", want[1:], want + "0", strings.ToUpper(want), "g" + want[1:], " " + want[1:]} {
+	for _, bad := range []string{"", want[1:], want[2:], want + "0", want + "00", strings.ToUpper(want), "g" + want[1:], " " + want[1:]} {
 		if got, err := ParseHash(bad); !errors.Is(err, ErrHash) || !got.IsZero() {
 			t.Errorf("ParseHash(%q) = %v, %v", bad, got, err)
 		}
@@ -46,7 +46,7 @@ func TestItemIDText(t *testing.T) {
 	if back, err := ParseItemID(want); err != nil || back != id {
 		t.Fatalf("parse: %v, %v", back, err)
 	}
-	for _, bad := range []string{"", want[1:], want + "0", strings.ToUpper(want), "x" + want[1:]} {
+	for _, bad := range []string{"", want[1:], want[2:], want + "0", want + "00", strings.ToUpper(want), "x" + want[1:]} {
 		if got, err := ParseItemID(bad); !errors.Is(err, ErrItemID) || !got.IsZero() {
 			t.Errorf("ParseItemID(%q) = %v, %v", bad, got, err)
 		}

@@ -33,10 +33,9 @@ func readItemID(r io.Reader) (ItemID, error) {
 	return id, nil
 }
 
-// readFull fills b from r or leaves it zero: half a key must look like none.
+// readFull fills b from r, or fails: half a key is no key.
 func readFull(r io.Reader, b []byte) error {
 	if _, err := io.ReadFull(r, b); err != nil {
-		clear(b)
 		return fmt.Errorf("%w: %w", ErrRandom, err)
 	}
 	return nil

@@ -97,7 +97,7 @@ func TestSecretsNeverLogged(t *testing.T) {
 func TestSecretsNeverEncoded(t *testing.T) {
 	h := newHolder()
 	b, err := json.Marshal(h)
-	if err != nil || leaks(string(b)) || !bytes.Contains(b, []byte(`"S":"secret","P":"secret","L":["secret"]`)) {
+	if err != nil || leaks(string(b)) || !bytes.Contains(b, []byte(`"S":"secret","P":"secret","L":["secret"]`)) || !bytes.Contains(b, []byte(`"ID":"secret"`)) {
 		t.Errorf("JSON: %s, %v", b, err)
 	}
 	b, err = json.Marshal(map[Secret]int{h.S: 1})
