@@ -3,6 +3,7 @@ package mesh
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -157,6 +158,38 @@ func TestRefusedAnnouncementCountsAfterAllow(t *testing.T) {
 		}
 		if after := a.host.Network().ConnsToPeer(b.host.ID()); len(after) != 1 || after[0] != before[0] {
 			t.Error("the connection was replaced")
+		}
+	})
+}
+
+// The peer that was refused holds everybody for its mesh; where they have
+// enough peers without it, nobody would ever take it into theirs.
+func TestRefusedGraftCountsAfterAllow(t *testing.T) {
+	simulate(t, func(t *testing.T, w *world) {
+		topic := topicName(1)
+		ms, ts, _ := w.nodes(4, topic)
+		b := w.node()
+		var at box
+		tb := join(t, b, topic, ids(ms...), at.validate)
+		for _, m := range ms {
+			connect(t, b, m)
+		}
+		time.Sleep(5 * time.Second)
+		if n := len(tb.Mesh()); n == 0 {
+			t.Fatal("b has nobody in its mesh: the test proves nothing")
+		}
+		for _, tp := range ts {
+			if err := tp.Allow(append(ids(ms...), b.ID())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(5 * time.Second)
+		for _, p := range tb.Mesh() {
+			for i, m := range ms {
+				if m.ID() == p && !slices.Contains(ts[i].Mesh(), b.ID()) {
+					t.Errorf("b has node %d in its mesh, which has not b in its own", i)
+				}
+			}
 		}
 	})
 }

@@ -42,7 +42,7 @@ func (m *Mesh) newGossip(extra []pubsub.Option) (*pubsub.PubSub, error) {
 		pubsub.WithGossipSubParams(params()),
 		pubsub.WithFloodPublish(false),
 		pubsub.WithPeerExchange(false),
-		pubsub.WithPeerScore(scoring(m.taps.score)),
+		pubsub.WithPeerScore(scoring(m.ledger.standing)),
 		pubsub.WithPeerFilter(m.views.allows),
 		pubsub.WithSubscriptionFilter(m.views.filter()),
 		pubsub.WithAppSpecificRpcInspector(m.inspect),
@@ -76,35 +76,24 @@ func params() pubsub.GossipSubParams {
 	return p
 }
 
-// scoring punishes what no honest peer does: messages that the validator
-// rejects (per topic), broken protocol promises, and floods of control messages
-// (app). Nobody is punished for being slow or silent.
-func scoring(app func(peer.ID) float64) (*pubsub.PeerScoreParams, *pubsub.PeerScoreThresholds) {
+// scoring hands what standing says to gossipsub: below zero a peer is in no
+// mesh, below the thresholds it is told nothing and then not heard. To that
+// gossipsub adds the promises that a peer broke (announced payloads that never
+// came). Nobody is punished for being slow or silent.
+func scoring(standing func(peer.ID) float64) (*pubsub.PeerScoreParams, *pubsub.PeerScoreThresholds) {
 	return &pubsub.PeerScoreParams{
 			Topics:                    make(map[string]*pubsub.TopicScoreParams),
-			AppSpecificScore:          app,
+			AppSpecificScore:          standing,
 			AppSpecificWeight:         1,
 			BehaviourPenaltyWeight:    -1,
 			BehaviourPenaltyThreshold: 6,
-			BehaviourPenaltyDecay:     pubsub.ScoreParameterDecay(10 * time.Minute),
+			BehaviourPenaltyDecay:     pubsub.ScoreParameterDecay(amnesty),
 			DecayInterval:             time.Second,
 			DecayToZero:               0.01,
-			RetainScore:               10 * time.Minute,
+			RetainScore:               amnesty,
 		}, &pubsub.PeerScoreThresholds{
-			GossipThreshold:   -40,
-			PublishThreshold:  -60,
-			GraylistThreshold: -80,
+			GossipThreshold:   graylist / 2,
+			PublishThreshold:  graylist * 3 / 4,
+			GraylistThreshold: graylist,
 		}
-}
-
-// topicScore: one rejected message leaves the mesh, three are graylisted, and
-// all is forgotten after ten minutes.
-func topicScore() *pubsub.TopicScoreParams {
-	return &pubsub.TopicScoreParams{
-		SkipAtomicValidation:           true,
-		TopicWeight:                    1,
-		TimeInMeshQuantum:              time.Second,
-		InvalidMessageDeliveriesWeight: -10,
-		InvalidMessageDeliveriesDecay:  pubsub.ScoreParameterDecay(10 * time.Minute),
-	}
 }

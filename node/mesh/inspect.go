@@ -9,7 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-var errFlood = errors.New("too many announcements or control messages")
+var errFlood = errors.New("graylisted, or too many announcements or control messages")
 
 // inspect sees each RPC before gossipsub does. Called from gossipsub's loop: it
 // must neither block nor ask gossipsub for anything.
@@ -18,7 +18,10 @@ var errFlood = errors.New("too many announcements or control messages")
 // from a peer outside the view is taken out here: a stranger who got hold of a
 // message could otherwise make the node deaf to the copy that a member sends.
 func (m *Mesh) inspect(from peer.ID, rpc *pubsub.RPC) error {
-	if len(rpc.Subscriptions) > maxSubscriptions || !m.taps.afford(from, controlItems(rpc.Control)) {
+	if m.ledger.standing(from) < graylist || len(rpc.Subscriptions) > maxSubscriptions {
+		return errFlood
+	}
+	if n := controlItems(rpc.Control); n > 0 && !m.ledger.pay(from, n) {
 		return errFlood
 	}
 	m.taps.note(from, rpc, m.views)

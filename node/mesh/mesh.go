@@ -65,6 +65,7 @@ type Mesh struct {
 	finder *discovery.Finder
 	views  *views
 	taps   *taps
+	ledger *ledger
 	trace  *tracer
 	quota  quota
 	events chan PeerEvent
@@ -95,8 +96,8 @@ func start(ctx context.Context, cfg Config, mk func(Config) (host.Host, error), 
 	if err != nil {
 		return nil, err
 	}
-	m := &Mesh{log: cfg.Logger, host: h, views: newViews(), taps: newTaps(), events: make(chan PeerEvent)}
-	m.trace = newTracer(m.taps)
+	m := &Mesh{log: cfg.Logger, host: h, views: newViews(), taps: newTaps(), ledger: newLedger(), events: make(chan PeerEvent)}
+	m.trace = newTracer(m.taps, m.ledger)
 	m.ctx, m.stop = context.WithCancel(ctx)
 	if err := m.run(cfg, static, extra); err != nil {
 		m.Close()

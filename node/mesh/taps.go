@@ -13,15 +13,6 @@ import (
 )
 
 const (
-	// control items (announced, wanted and unwanted IDs, grafts, prunes) that a
-	// peer may send: at once, and per second. An honest one that relays 1,000
-	// messages a second, the most that two cores carry, needs 3,000.
-	controlBurst = 12000
-	controlRate  = 6000
-	// strikeScore is what an RPC beyond that costs; eight are graylisted.
-	strikeScore = -10
-	// amnesty is how long strikes are remembered after the last.
-	amnesty = 10 * time.Minute
 	// stall is how long a peer may write nothing while its queue is long before
 	// nobody waits for it any more.
 	stall = time.Second
@@ -59,15 +50,13 @@ func (h tapHost) NewStream(ctx context.Context, p peer.ID, ids ...protocol.ID) (
 
 // taps are what is known of each peer's two gossip streams.
 type taps struct {
-	mu      sync.Mutex
-	in      map[peer.ID]*inTap
-	out     map[peer.ID]*gauge
-	meters  map[peer.ID]*meter
-	cleared time.Time // of the meters that no longer matter
+	mu  sync.Mutex
+	in  map[peer.ID]*inTap
+	out map[peer.ID]*gauge
 }
 
 func newTaps() *taps {
-	return &taps{in: make(map[peer.ID]*inTap), out: make(map[peer.ID]*gauge), meters: make(map[peer.ID]*meter)}
+	return &taps{in: make(map[peer.ID]*inTap), out: make(map[peer.ID]*gauge)}
 }
 
 func (ts *taps) open(p peer.ID, t *inTap) {
@@ -116,63 +105,6 @@ func (ts *taps) streams() []peer.ID {
 		out = append(out, p)
 	}
 	return out
-}
-
-// meter is a token bucket of control items, and the strikes for exceeding it.
-type meter struct {
-	tokens  float64
-	at      time.Time
-	strikes int
-	struck  time.Time
-}
-
-// afford takes n items from p's budget, or gives a strike.
-func (ts *taps) afford(p peer.ID, n int) bool {
-	if n == 0 {
-		return true
-	}
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	now := time.Now()
-	ts.clear(now)
-	m, ok := ts.meters[p]
-	if !ok {
-		m = &meter{tokens: controlBurst, at: now}
-		ts.meters[p] = m
-	}
-	m.tokens = min(controlBurst, m.tokens+controlRate*now.Sub(m.at).Seconds())
-	m.at = now
-	if m.tokens < float64(n) {
-		m.strikes++
-		m.struck = now
-		return false
-	}
-	m.tokens -= float64(n)
-	return true
-}
-
-// clear forgets, now and then, the meters that are full and without strikes.
-func (ts *taps) clear(now time.Time) {
-	if now.Sub(ts.cleared) < time.Minute {
-		return
-	}
-	ts.cleared = now
-	for p, m := range ts.meters {
-		if now.Sub(m.at) > time.Minute && now.Sub(m.struck) > amnesty {
-			delete(ts.meters, p)
-		}
-	}
-}
-
-// score is the part of p's peer score that the meter decides.
-func (ts *taps) score(p peer.ID) float64 {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	m, ok := ts.meters[p]
-	if !ok || time.Since(m.struck) > amnesty {
-		return 0
-	}
-	return float64(strikeScore * m.strikes)
 }
 
 // gauge is the length of the outbound queue to one peer, to within the one or

@@ -70,9 +70,6 @@ func (t *Topic) enter(j *judge) (err error) {
 	if t.topic, err = ps.Join(t.name); err != nil {
 		return t.m.ended(err)
 	}
-	if err = t.topic.SetScoreParams(topicScore()); err != nil {
-		return t.m.ended(err)
-	}
 	if t.leave, err = t.topic.Relay(); err != nil {
 		return t.m.ended(err)
 	}

@@ -14,7 +14,7 @@ import (
 type Drops struct {
 	Outbound   uint64 // to one peer each: its outbound queue was full
 	Validation uint64 // arrived, and the validation queue was full
-	Rejected   uint64 // the validator said Reject
+	Rejected   uint64 // the validator said Reject, or there was an author or a signature
 	Ignored    uint64 // the validator said Ignore
 	Strangers  uint64 // came from peers outside the topic's view
 }
@@ -25,7 +25,8 @@ type Drops struct {
 type tracer struct {
 	outbound, validation, rejected, ignored, strangers atomic.Uint64
 
-	taps *taps
+	taps   *taps
+	ledger *ledger
 
 	mu     sync.Mutex
 	meshes map[string]*meshPeers
@@ -37,8 +38,8 @@ type meshPeers struct {
 	ready chan struct{} // closed while peers is not empty
 }
 
-func newTracer(t *taps) *tracer {
-	return &tracer{taps: t, meshes: make(map[string]*meshPeers)}
+func newTracer(t *taps, l *ledger) *tracer {
+	return &tracer{taps: t, ledger: l, meshes: make(map[string]*meshPeers)}
 }
 
 func (t *tracer) drops() Drops {
@@ -128,14 +129,15 @@ func (t *tracer) SendRPC(_ *pubsub.RPC, p peer.ID) { t.taps.queued(p) }
 
 func (t *tracer) DropRPC(rpc *pubsub.RPC, _ peer.ID) { t.outbound.Add(uint64(len(rpc.GetPublish()))) }
 
-func (t *tracer) RejectMessage(_ *pubsub.Message, reason string) {
+func (t *tracer) RejectMessage(msg *pubsub.Message, reason string) {
 	switch reason {
 	case pubsub.RejectValidationQueueFull, pubsub.RejectValidationThrottled:
 		t.validation.Add(1)
-	case pubsub.RejectValidationFailed:
-		t.rejected.Add(1)
 	case pubsub.RejectValidationIgnored:
 		t.ignored.Add(1)
+	case pubsub.RejectValidationFailed, pubsub.RejectUnexpectedSignature, pubsub.RejectUnexpectedAuthInfo:
+		t.rejected.Add(1)
+		t.ledger.rejected(msg.ReceivedFrom)
 	}
 }
 
