@@ -2,6 +2,7 @@ package keys
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -53,5 +54,30 @@ func TestItemIDText(t *testing.T) {
 	}
 	if id.Compare(id) != 0 || id.Compare(ItemID{}) != 1 {
 		t.Error("Compare is wrong")
+	}
+}
+
+// TestIDsInJSON wants IDs as text, in values and in keys, and bad ones refused.
+func TestIDsInJSON(t *testing.T) {
+	type ids struct {
+		Hash Hash
+		Item ItemID
+		Peer PeerID
+		By   map[PeerID]Hash
+	}
+	p := testIdentity(1).PeerID()
+	want := ids{testHash(1), ItemID{2}, p, map[PeerID]Hash{p: testHash(3)}}
+	b, err := json.Marshal(want)
+	if err != nil || !bytes.Contains(b, []byte(`"By":{"`+p.String()+`":"0303`)) {
+		t.Fatalf("%s, %v", b, err)
+	}
+	var got ids
+	if err := json.Unmarshal(b, &got); err != nil || got.Hash != want.Hash || got.Item != want.Item || got.Peer != p || got.By[p] != testHash(3) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for bad, want := range map[string]error{`{"Hash":"00"}`: ErrHash, `{"Item":"00"}`: ErrItemID, `{"Peer":"Qm"}`: ErrPeerID} {
+		if err := json.Unmarshal([]byte(bad), &got); !errors.Is(err, want) {
+			t.Errorf("%s: %v", bad, err)
+		}
 	}
 }

@@ -194,9 +194,13 @@ func TestAbuse_NO10_NotReduced(t *testing.T) {
 			refusePoint(t, "not reduced", encodePoint(point{big.NewInt(x), y}))
 		}
 	}
-	top := encodePoint(point{big.NewInt(0), new(big.Int).Sub(fieldPrime, big.NewInt(2))})
-	if err := top.Check(); err != nil {
-		t.Errorf("y = p-2: %v", err)
+	top := encodePoint(point{big.NewInt(0), sub(fieldPrime, big.NewInt(2))})
+	gap := PeerID(bytes.Repeat([]byte{0xff}, 32))
+	gap[17] = 0xfe // below the prime by one byte in the middle
+	for _, p := range []PeerID{top, gap} {
+		if err := p.Check(); err != nil {
+			t.Errorf("reduced %x: %v", p[:], err)
+		}
 	}
 }
 
