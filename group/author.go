@@ -31,7 +31,7 @@ func (m *Machine) draft(t Type, body any, term uint64) *entry {
 func (m *Machine) ownTip() *entry {
 	var best *entry
 	for c, tips := range m.g.tips {
-		if c.author == m.me && len(tips) > 0 && c.lane <= m.lane && !(m.g.direct != nil && tips[0].Type == TypeGenesis) &&
+		if c.author == m.me && len(tips) > 0 && c.lane <= m.lane &&
 			(best == nil || c.lane > best.Lane) {
 			best = tips[0]
 		}

@@ -179,12 +179,8 @@ func (g *graph) prepare(v Verified) *entry {
 func (g *graph) insert(e *entry) {
 	g.all = append(g.all, e)
 	g.byHash[short(e.eh)] = e
-	c := chain{e.Author, e.Lane}
-	if i := slices.IndexFunc(g.tips[c], func(t *entry) bool { return t.eh == e.Prev }); i >= 0 {
-		g.tips[c][i] = e
-	} else {
-		g.tips[c] = append(g.tips[c], e)
-		g.forked[c] = len(g.tips[c]) > 1
+	if len(e.payload) > 0 { // the implied GENESIS of a conversation is in nobody's chain
+		g.extend(e)
 	}
 	if e.admission() {
 		g.admits = append(g.admits, e)
@@ -199,6 +195,17 @@ func (g *graph) insert(e *entry) {
 		i, _ := slices.BinarySearchFunc(g.order, e, compareEntries)
 		g.order = slices.Insert(g.order, i, e)
 	}
+}
+
+// extend makes e the newest entry of its branch, or the first of a new one.
+func (g *graph) extend(e *entry) {
+	c := chain{e.Author, e.Lane}
+	if i := slices.IndexFunc(g.tips[c], func(t *entry) bool { return t.eh == e.Prev }); i >= 0 {
+		g.tips[c][i] = e
+		return
+	}
+	g.tips[c] = append(g.tips[c], e)
+	g.forked[c] = len(g.tips[c]) > 1
 }
 
 // compareEntries is the order in which causes come before what cites them.

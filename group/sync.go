@@ -41,9 +41,7 @@ func (m *Machine) Heights() Heights {
 	var h Heights
 	for _, tips := range m.g.tips {
 		for _, t := range tips {
-			if len(t.payload) > 0 {
-				h.Control = append(h.Control, Head{Author: t.Author, Lane: t.Lane, Seq: t.Seq, Hash: short(t.eh)})
-			}
+			h.Control = append(h.Control, Head{Author: t.Author, Lane: t.Lane, Seq: t.Seq, Hash: short(t.eh)})
 		}
 	}
 	slices.SortFunc(h.Control, compareHeads)
@@ -175,10 +173,10 @@ func (m *Machine) entriesBeyond(theirs Heights) [][]byte {
 // messagesBeyond returns the records of a log above what the peer holds, and
 // the base from which it may read where that lies higher.
 func (m *Machine) messagesBeyond(peer PeerID, log *msgLog, theirs LogHead) ([]*message, uint64) {
-	from := max(theirs.Seq, log.base)
+	from := max(min(theirs.Seq, log.height()), log.base) // a peer may claim any height
 	if theirs.Seq > 0 && theirs.Hash != (Short{}) && theirs.Seq <= log.height() && theirs.Seq > log.base &&
 		short(log.at(theirs.Seq).hash) != theirs.Hash {
-		from = max(theirs.Base, log.base) // forked somewhere below: give both
+		from = max(min(theirs.Base, log.height()), log.base) // forked somewhere below: give both
 	}
 	base := m.baseFor(peer, log, from)
 	var out []*message
