@@ -47,6 +47,9 @@ func (m *Machine) write(t Type, body any) (*entry, error) {
 	}
 	e := m.draftAs(t, body)
 	if e == nil || m.st.isVoid(e) {
+		if owner, term := m.st.owner(); owner == m.me && slices.Contains(m.local.Frozen, term) {
+			return nil, ErrFrozen
+		}
 		return nil, ErrNotAllowed
 	}
 	m.publishEntry(e)

@@ -108,30 +108,51 @@ func DecodeOwn(gid Hash, payload []byte) (Verified, error) {
 	return v, err
 }
 
+// VerifyFork checks the proof that one person signed two records under one
+// number of one log of group gid, and returns who. It needs nothing but the
+// records. Errors: those of Decode, ErrDependency where they prove nothing.
+// (PROTOCOL.md, "Equivocation")
+func VerifyFork(gid Hash, a, b []byte) (PeerID, error) {
+	x, err := Decode(gid, a)
+	if err != nil {
+		return PeerID{}, err
+	}
+	y, err := Decode(gid, b)
+	if err != nil {
+		return PeerID{}, err
+	}
+	at, _ := x.link()
+	if other, _ := y.link(); at.seq == 0 || at != other || x.Hash == y.Hash {
+		return PeerID{}, ErrDependency
+	}
+	return at.author, nil
+}
+
+// link is a record's place in its author's log.
+type link struct {
+	kind      Kind
+	author    PeerID
+	lane, seq uint64
+}
+
+// link returns the record's place and what it names as the one before. Records
+// that stand in no log have seq 0.
+func (v Verified) link() (at link, prev Hash) {
+	switch r := v.v.(type) {
+	case *Entry:
+		return link{KindEntry, r.Author, r.Lane, r.Seq}, r.Prev
+	case *Msg:
+		return link{KindMessage, r.Author, r.Lane, r.Seq}, r.Prev
+	}
+	return link{}, Hash{}
+}
+
 // follows reports whether b is the next record of a's log.
 func follows(a, b Verified) bool {
-	type link struct {
-		kind      Kind
-		author    PeerID
-		lane, seq uint64
-	}
-	var at, next link
-	var prev Hash
-	switch y := b.v.(type) {
-	case *Entry:
-		next, prev = link{KindEntry, y.Author, y.Lane, y.Seq}, y.Prev
-	case *Msg:
-		next, prev = link{KindMessage, y.Author, y.Lane, y.Seq}, y.Prev
-	default:
-		return false
-	}
-	switch x := a.v.(type) {
-	case *Entry:
-		at = link{KindEntry, x.Author, x.Lane, x.Seq + 1}
-	case *Msg:
-		at = link{KindMessage, x.Author, x.Lane, x.Seq + 1}
-	}
-	return at == next && prev == a.Hash
+	at, _ := a.link()
+	next, prev := b.link()
+	at.seq++
+	return next.seq > 1 && at == next && prev == a.Hash
 }
 
 func (v Verified) label() keys.Label {

@@ -208,6 +208,27 @@ func (g *graph) extend(e *entry) {
 	g.forked[c] = len(g.tips[c]) > 1
 }
 
+// forks reports whether e, not yet held, would be a second entry under a number
+// of its chain.
+func (g *graph) forks(e *Entry) bool {
+	tips := g.tips[chain{e.Author, e.Lane}]
+	return len(tips) > 0 && !slices.ContainsFunc(tips, func(t *entry) bool { return t.eh == e.Prev })
+}
+
+// numbered returns the hash of an entry that is held under the number of e,
+// which is another.
+func (g *graph) numbered(e *entry) Hash {
+	for _, t := range g.tips[chain{e.Author, e.Lane}] {
+		for t != nil && t.Lane == e.Lane && t.Seq > e.Seq {
+			t = g.byHash[short(t.Prev)]
+		}
+		if t != nil && t.Lane == e.Lane && t.Seq == e.Seq {
+			return t.eh
+		}
+	}
+	return Hash{}
+}
+
 // compareEntries is the order in which causes come before what cites them.
 func compareEntries(a, b *entry) int {
 	return cmp.Or(cmp.Compare(a.ord, b.ord), a.eh.Compare(b.eh))

@@ -119,7 +119,9 @@ func (m *Machine) accept(v Verified) bool {
 		m.pend.hide(v)
 		return false
 	}
-	m.hold(rec)
+	if held := m.hold(rec); held != nil {
+		m.alarm(Alarm{Author: rec.author, Lane: rec.lane, Seq: rec.seq, Held: held.hash, Record: v.Payload})
+	}
 	m.r.Batch.Messages = append(m.r.Batch.Messages, StoredMessage{
 		Author: rec.author, Lane: rec.lane, Seq: rec.seq, Hash: rec.hash, Ord: rec.ord, Payload: v.Payload, SigSkipped: v.skipped,
 	})
@@ -165,8 +167,9 @@ func (m *Machine) newMessage(v Verified) *message {
 	return rec
 }
 
-// hold adds an accepted record to its log.
-func (m *Machine) hold(rec *message) {
+// hold adds an accepted record to its log. It returns the record that is held
+// under the same number, if there is one.
+func (m *Machine) hold(rec *message) (other *message) {
 	c := chain{rec.author, rec.lane}
 	log := m.logs[c]
 	if log == nil {
@@ -176,14 +179,15 @@ func (m *Machine) hold(rec *message) {
 	if rec.seq == log.height()+1 && (log.top() == nil || rec.prev == log.top()) {
 		log.recs = append(log.recs, rec)
 	} else {
+		other = log.at(rec.seq)
 		log.fork = append(log.fork, rec)
-		m.alarm(rec.author, rec.lane, rec.seq)
 	}
 	m.msgs[short(rec.hash)] = rec
 	if rec.epoch != nil {
 		m.sealedUnder[rec.epoch.idx]++
 	}
 	m.clock = max(m.clock, rec.ord)
+	return other
 }
 
 // visible reports whether a record is shown: its author's incarnation is not

@@ -52,6 +52,7 @@ type Machine struct {
 
 	out    []OutItem
 	local  Local
+	kept   map[Hash]bool // while restoring: the entries of frozen terms that were applied
 	online map[PeerID]bool
 
 	rot     rotation
@@ -87,6 +88,7 @@ type Local struct {
 	Lane     uint64
 	Next     uint64 // number of the next outbox item
 	Accept   bool   // a conversation from a stranger was accepted, or begun here
+	Kept     []Hash // newest entries of the frozen terms that are applied here
 }
 
 // New returns a Machine that stands where stored left it.
@@ -122,9 +124,11 @@ func (m *Machine) restore(stored Stored) {
 	slices.SortFunc(stored.Entries, func(a, b Verified) int {
 		return compareOrd(a.Entry().Ord, b.Entry().Ord, a.Hash, b.Hash)
 	})
+	m.kept = keptEntries(stored.Entries, m.local.Kept)
 	for _, v := range stored.Entries {
 		m.receiveEntry(v)
 	}
+	m.kept = nil
 	slices.SortFunc(stored.Messages, func(a, b StoredMessage) int { return compareOrd(a.Ord, b.Ord, a.Hash, b.Hash) })
 	for _, s := range stored.Messages {
 		m.restoreMessage(s)
@@ -137,6 +141,22 @@ func (m *Machine) restore(stored Stored) {
 	if log := m.logs[chain{m.me, m.lane}]; log.top() != nil {
 		m.cited = cited{view: log.top().view, any: true}
 	}
+}
+
+// keptEntries returns the entries at or before the newest applied ones of frozen
+// terms, along prev.
+func keptEntries(stored []Verified, newest []Hash) map[Hash]bool {
+	prev := map[Hash]Hash{}
+	for _, v := range stored {
+		prev[v.Hash] = v.Entry().Prev
+	}
+	kept := map[Hash]bool{}
+	for _, h := range newest {
+		for ; h != (Hash{}) && !kept[h]; h = prev[h] {
+			kept[h] = true
+		}
+	}
+	return kept
 }
 
 func (m *Machine) restoreMessage(s StoredMessage) {

@@ -36,39 +36,60 @@ func (m *Machine) receiveEntry(v Verified) error {
 		m.r.Want = true
 		return nil
 	}
-	if m.stopsFork(e) {
-		return nil
+	d := m.g.prepare(v)
+	if m.stopsFork(v) {
+		d.role, d.rests = roleNone, nil // held, so that what cites it need not wait
 	}
-	m.apply(m.g.prepare(v))
+	m.apply(d)
 	return nil
 }
 
-// stopsFork reports whether e is an owner's entry of a term in which the owner
-// has signed two entries under one number: none is applied any more, what was
-// applied stays. (PROTOCOL.md, "Equivocation")
-func (m *Machine) stopsFork(e *Entry) bool {
+// stopsFork reports whether v is an owner's entry on a chain with two branches,
+// or of a term in which the owner wrote one: from then on this node applies none
+// of that term, and what it applied before stays. (PROTOCOL.md, "Equivocation")
+func (m *Machine) stopsFork(v Verified) bool {
+	e := v.Entry()
 	if e.Term == 0 || e.Term > uint64(len(m.st.terms)) || m.st.terms[e.Term-1].owner != e.Author || m.g.direct != nil {
 		return false
 	}
 	if slices.Contains(m.local.Frozen, e.Term) {
-		return true
+		return !m.kept[v.Hash]
 	}
-	if t := m.g.tip(e.Author, e.Lane); t == nil || t.Seq < e.Seq {
+	if !m.g.forked[chain{e.Author, e.Lane}] && !m.g.forks(e) {
 		return false
 	}
-	m.local.Frozen = append(slices.Clone(m.local.Frozen), e.Term)
-	m.saveLocal()
-	m.alarm(e.Author, e.Lane, e.Seq)
+	m.freeze(e.Author, e.Term)
 	return true
+}
+
+// freeze remembers what of the term was applied so far.
+func (m *Machine) freeze(owner PeerID, term uint64) {
+	m.local.Frozen = append(slices.Clone(m.local.Frozen), term)
+	m.local.Kept = slices.Clone(m.local.Kept)
+	for c, tips := range m.g.tips {
+		if c.author != owner {
+			continue
+		}
+		for _, t := range tips {
+			for t != nil && (t.Term != term || t.role != roleOwner) {
+				t = m.g.byHash[short(t.Prev)]
+			}
+			if t != nil {
+				m.local.Kept = append(m.local.Kept, t.eh)
+			}
+		}
+	}
+	m.local.Kept = sortHashes(m.local.Kept)
+	m.saveLocal()
 }
 
 // apply adds a prepared entry, and what waited for it.
 func (m *Machine) apply(e *entry) {
+	if m.g.forks(e.Entry) {
+		m.alarm(Alarm{Author: e.Author, Lane: e.Lane, Seq: e.Seq, Held: m.g.numbered(e), Record: e.payload})
+	}
 	m.g.insert(e)
 	m.refold()
-	if m.g.forked[chain{e.Author, e.Lane}] {
-		m.alarm(e.Author, e.Lane, e.Seq)
-	}
 	m.r.Batch.Entries = append(m.r.Batch.Entries, StoredEntry{
 		Author: e.Author, Lane: e.Lane, Seq: e.Seq, Hash: e.eh, Ord: e.ord, Payload: e.payload,
 	})

@@ -24,9 +24,9 @@ type peer struct {
 	id     *keys.Identity
 	bundle keys.Bundle
 	seed   keys.Secret
-	store  map[Hash]StoredMessage
-	off    bool
-	texts  []string
+	*disk
+	off   bool
+	texts []string
 }
 
 func (w *world) entropy() keys.Secret {
@@ -38,7 +38,7 @@ func newWorld(t *testing.T, s Settings, names ...string) *world {
 	t.Helper()
 	w := &world{t: t, now: 1_700_000_000_000, seen: map[PeerID]*peer{}}
 	for i := range names {
-		p := &peer{w: w, id: keys.IdentityFromSeed(keys.Secret{byte(i + 1)}), store: map[Hash]StoredMessage{}}
+		p := &peer{w: w, id: keys.IdentityFromSeed(keys.Secret{byte(i + 1)}), disk: newDisk()}
 		var err error
 		if p.bundle, p.seed, err = keys.GenerateBundle(p.id, w.now); err != nil {
 			t.Fatal(err)
@@ -72,9 +72,7 @@ func (w *world) step(p *peer, ev Event) (Ready, error) {
 	if err != nil {
 		return r, err
 	}
-	for _, s := range r.Batch.Messages {
-		p.store[s.Hash] = s
-	}
+	p.keep(w.t, w.gid, r)
 	for _, job := range r.Seal {
 		w.must(p, Sealed{Job: job, Envelopes: w.seal(job)})
 	}
@@ -142,7 +140,7 @@ func (w *world) sync(p, q *peer) {
 		w.deliver(q, r)
 	}
 	for _, ref := range miss.Messages {
-		w.deliver(q, p.store[ref.Hash].Payload)
+		w.deliver(q, p.messages[ref.Hash].Payload)
 	}
 	for _, eid := range q.Wanted() {
 		job, err := p.Serve(q.me, eid, q.bundle)
@@ -186,7 +184,7 @@ func (w *world) reads(q *peer) []string {
 	}
 	out := []string{}
 	for _, r := range sortedByDisplay(recs) {
-		v, err := DecodeOwn(w.gid, q.store[r.hash].Payload)
+		v, err := DecodeOwn(w.gid, q.messages[r.hash].Payload)
 		if err != nil {
 			w.t.Fatal(err)
 		}

@@ -1,0 +1,147 @@
+package group
+
+import (
+	"testing"
+
+	"conclave/keys"
+)
+
+// next is the entry that p's node would write next, for a test to alter.
+func (p *peer) next(t Type, body any, term uint64) Entry {
+	m := p.Machine
+	m.now = p.w.now
+	e := *m.draft(t, body, term).Entry
+	return e
+}
+
+// signEntry signs e as p and returns it as everyone else receives it.
+func (w *world) signEntry(p *peer, e Entry) Verified {
+	w.t.Helper()
+	return w.decode(w.rawEntry(p, e))
+}
+
+func (w *world) rawEntry(p *peer, e Entry) []byte {
+	return payloadOf(KindEntry, p.id.Sign(keys.LabelEntry, w.gid, keys.Marshal(&e)))
+}
+
+// signMsg signs x as p and returns it as everyone else receives it.
+func (w *world) signMsg(p *peer, x Msg) Verified {
+	w.t.Helper()
+	return w.decode(w.rawMsg(p, x))
+}
+
+func (w *world) rawMsg(p *peer, x Msg) []byte {
+	return payloadOf(KindMessage, p.id.Sign(keys.LabelMessage, w.gid, keys.Marshal(&x)))
+}
+
+func payloadOf(k Kind, rec keys.Record) []byte {
+	return append([]byte{byte(k)}, rec.Encode()...)
+}
+
+func (w *world) decode(payload []byte) Verified {
+	w.t.Helper()
+	v, err := Decode(w.gid, payload)
+	if err != nil {
+		w.t.Fatalf("decode %c: %v", payload[0], err)
+	}
+	return v
+}
+
+// nextMsg is the message that p's node would send next with these items, for a
+// test to alter. Without an epoch it is plaintext.
+func (p *peer) nextMsg(epoch *entry, items ...Item) Msg {
+	m := p.Machine
+	m.now = p.w.now
+	x := *m.header(epoch)
+	if epoch == nil {
+		x.Data = keys.Marshal(items)
+		return x
+	}
+	return p.seal(x, m.held[epoch.eh], items)
+}
+
+// seal encrypts items under the header of x and the room key.
+func (p *peer) seal(x Msg, key keys.Secret, items []Item) Msg {
+	salt := Hash(p.w.entropy())
+	commit, ct := keys.SealMessage(keys.SenderKey(key, p.me), salt, x.headerHash(), keys.Marshal(items))
+	x.Salt, x.Commit, x.Data = salt[:], commit[:], ct
+	return x
+}
+
+// item is a line with a fresh ID.
+func (w *world) item(text string) Item { return Item{ID: w.itemID(), Text: text} }
+
+// restart makes p's machine anew from what its batches left behind.
+func (w *world) restart(p *peer) {
+	w.t.Helper()
+	p.Machine = New(Config{GID: w.gid, Self: p.id, Direct: p.g.direct, Bundle: p.bundle}, p.disk.stored())
+}
+
+// disk keeps what a shell would have made durable.
+type disk struct {
+	entries  map[Hash]Verified
+	messages map[Hash]StoredMessage
+	keys     map[Hash]keys.Secret
+	latest   map[latestKey]Verified
+	out      []OutItem
+	local    *Local
+	alarms   []Alarm
+}
+
+func newDisk() *disk {
+	return &disk{entries: map[Hash]Verified{}, messages: map[Hash]StoredMessage{}, keys: map[Hash]keys.Secret{}, latest: map[latestKey]Verified{}}
+}
+
+func (d *disk) keep(t *testing.T, gid Hash, r Ready) {
+	t.Helper()
+	for _, k := range r.Keys {
+		d.keys[k.EID] = k.Key
+	}
+	for _, e := range r.Batch.Entries {
+		v, err := DecodeOwn(gid, e.Payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.entries[v.Hash] = v
+	}
+	for _, s := range r.Batch.Messages {
+		d.messages[s.Hash] = s
+	}
+	for _, v := range r.Batch.Latest {
+		d.latest[latestKey{v.Kind(), v.Author()}] = v
+	}
+	d.keepOut(r.Batch)
+	if r.Batch.Local != nil {
+		d.local = r.Batch.Local
+	}
+	d.alarms = append(d.alarms, r.Batch.Alarms...)
+}
+
+func (d *disk) keepOut(b Batch) {
+	d.out = append(d.out, b.OutPut...)
+	var left []OutItem
+	for _, o := range d.out {
+		gone := false
+		for _, n := range b.OutDel {
+			gone = gone || n == o.N
+		}
+		if !gone {
+			left = append(left, o)
+		}
+	}
+	d.out = left
+}
+
+func (d *disk) stored() Stored {
+	s := Stored{Keys: d.keys, Outbox: d.out, Local: d.local}
+	for _, v := range d.entries {
+		s.Entries = append(s.Entries, v)
+	}
+	for _, v := range d.messages {
+		s.Messages = append(s.Messages, v)
+	}
+	for _, v := range d.latest {
+		s.Latest = append(s.Latest, v)
+	}
+	return s
+}

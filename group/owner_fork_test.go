@@ -1,0 +1,94 @@
+package group
+
+import (
+	"errors"
+	"testing"
+)
+
+// forkedOwner returns a group whose owner gave bob and carol different entries
+// under one number, before they met.
+func forkedOwner(t *testing.T) (w *world, alice, bob, carol *peer) {
+	t.Helper()
+	w = newWorld(t, settingsFor("team"), "alice", "bob", "carol", "dave")
+	alice, bob, carol = w.all[0], w.all[1], w.all[2]
+	w.admit(alice, bob)
+	w.admit(alice, carol)
+	w.sync(alice, bob)
+	one := alice.next(TypeAdd, &Peer{Peer: w.all[3].me}, 1)
+	other := alice.next(TypeSet, &Set{Settings: settingsFor("other")}, 1)
+	w.must(bob, Received{Record: w.signEntry(alice, one)})
+	w.must(carol, Received{Record: w.signEntry(alice, other)})
+	alice.off = true
+	return w, alice, bob, carol
+}
+
+func TestAbuse_MO01_OwnerSignsTwice(t *testing.T) {
+	w, alice, bob, carol := forkedOwner(t)
+	w.sync(bob, carol)
+	w.sync(carol, bob)
+	for _, p := range []*peer{bob, carol} {
+		if len(p.alarms) != 1 || p.alarms[0].Author != alice.me {
+			t.Fatalf("alarms: %+v", p.alarms)
+		}
+		who, err := VerifyFork(w.gid, p.entries[p.alarms[0].Held].Payload, p.alarms[0].Record)
+		if err != nil || who != alice.me {
+			t.Errorf("the proof shows %v, %v", who, err)
+		}
+	}
+	if !bob.IsMember(w.all[3].me) || carol.IsMember(w.all[3].me) || carol.Settings().Name != "other" || bob.Settings().Name != "team" {
+		t.Error("what was applied before the fork was seen did not stay")
+	}
+	w.say(bob, "still here")
+	w.say(carol, "me too")
+	w.now += softWait // bob would rather have an epoch that serves dave
+	w.must(bob, Tick{})
+	w.must(carol, Tick{})
+	if got := len(w.reads(bob)); got != 2 {
+		t.Errorf("bob reads %d lines of 2", got)
+	}
+	if got := len(w.reads(carol)); got != 2 {
+		t.Errorf("carol reads %d lines of 2", got)
+	}
+	if r := w.must(carol, Rotate{}); r.Epoch == (Hash{}) {
+		t.Error("a member cannot rotate any more")
+	}
+	cur, _ := bob.Current()
+	if got, _ := carol.Current(); got.EID != cur.EID {
+		t.Error("bob did not take carol's epoch")
+	}
+}
+
+// What the fork stopped stays stopped, and what was applied stays applied,
+// across a restart and for every later entry of the term.
+func TestOwnerForkSurvivesRestart(t *testing.T) {
+	w, alice, bob, carol := forkedOwner(t)
+	w.sync(bob, carol)
+	w.sync(carol, bob)
+	later := alice.next(TypeSet, &Set{Settings: settingsFor("later")}, 1)
+	for range 2 {
+		for _, p := range []*peer{bob, carol} {
+			w.restart(p)
+			w.must(p, Received{Record: w.signEntry(alice, later)})
+		}
+		if bob.Settings().Name != "team" || carol.Settings().Name != "other" {
+			t.Fatalf("settings are %q and %q", bob.Settings().Name, carol.Settings().Name)
+		}
+		if !bob.IsMember(carol.me) || !bob.IsMember(w.all[3].me) || carol.IsMember(w.all[3].me) {
+			t.Fatal("members changed by a restart")
+		}
+	}
+}
+
+func TestForkedOwnerIsToldSettingsAreFrozen(t *testing.T) {
+	w := newWorld(t, settingsFor("team"), "alice", "bob")
+	alice := w.all[0]
+	twin := alice.next(TypeSet, &Set{Settings: settingsFor("twin")}, 1)
+	w.must(alice, Change{Settings: settingsFor("mine")})
+	w.must(alice, Received{Record: w.signEntry(alice, twin)})
+	if _, err := w.step(alice, Change{Settings: settingsFor("again")}); !errors.Is(err, ErrFrozen) {
+		t.Errorf("change after a fork: %v", err)
+	}
+	if alice.Settings().Name != "mine" {
+		t.Errorf("name is %q", alice.Settings().Name)
+	}
+}
