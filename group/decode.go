@@ -318,7 +318,7 @@ func (m *Msg) check() error {
 		return ErrBody
 	case m.Seq > 1 && m.Prev == (Hash{}), m.Seq == 1 && m.Lane == 0 && m.Prev != (Hash{}):
 		return ErrBody
-	case !sortedHashes(m.Deps, MaxDeps), m.Ctrl != nil && !(sortedHeads(m.Ctrl.Seen) && sortedHashes(m.Ctrl.Acks, MaxAcks)):
+	case !sortedHeads(m.Deps), m.Ctrl != nil && !(sortedHeads(m.Ctrl.Seen) && sortedHashes(m.Ctrl.Acks, MaxAcks)):
 		return ErrBody
 	case m.Seq == 1 && m.Ctrl == nil:
 		return ErrBody

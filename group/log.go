@@ -100,11 +100,22 @@ func (m *Machine) missingMessages(x *Msg) ([]Short, error) {
 		}
 	}
 	for _, d := range x.Deps {
-		if m.msgs[short(d)] == nil && !m.below[short(d)] {
-			need = append(need, short(d))
+		o := m.msgs[d.Hash]
+		switch {
+		case o == nil && !m.isBelow(d) && !m.below[d.Hash]:
+			need = append(need, d.Hash)
+		case o != nil && (o.author != d.Author || o.lane != d.Lane || o.seq != d.Seq):
+			return nil, ErrDependency
 		}
 	}
 	return need, nil
+}
+
+// isBelow reports whether the record that d names lies where this copy of its
+// log does not reach.
+func (m *Machine) isBelow(d Head) bool {
+	log := m.logs[chain{d.Author, d.Lane}]
+	return log != nil && d.Seq <= log.base
 }
 
 // accept takes a message whose citations are all held. It reports whether the
@@ -154,7 +165,7 @@ func (m *Machine) newMessage(v Verified) *message {
 	}
 	below := rec.prev == nil && x.Prev != (Hash{})
 	for _, d := range x.Deps {
-		if o := m.msgs[short(d)]; o != nil {
+		if o := m.msgs[d.Hash]; o != nil {
 			rec.ord = max(rec.ord, o.ord)
 		} else {
 			below = true

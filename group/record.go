@@ -63,7 +63,7 @@ type Msg struct {
 	Prev   Hash
 	Ord    uint64
 	Time   uint64
-	Deps   []Hash // at most MaxDeps messages of others
+	Deps   []Head // at most MaxDeps newest messages of others
 	JID    Hash   // the author's incarnation
 	Ctrl   *Ctrl  // nil: as in the author's message before
 	EID    []byte // 32 bytes, or none: plaintext

@@ -173,7 +173,7 @@ func (m *Machine) citeControl() *Ctrl {
 
 // newestOfOthers names the newest records of others that are not yet behind
 // this node's own newest.
-func (m *Machine) newestOfOthers() []Hash {
+func (m *Machine) newestOfOthers() []Head {
 	own := uint64(0)
 	if top := m.ownTop(); top != nil {
 		own = top.ord
@@ -185,11 +185,12 @@ func (m *Machine) newestOfOthers() []Hash {
 		}
 	}
 	slices.SortFunc(tops, func(a, b *message) int { return compareOrd(b.ord, a.ord, a.hash, b.hash) })
-	var out []Hash
+	var out []Head
 	for _, t := range tops[:min(len(tops), MaxDeps)] {
-		out = append(out, t.hash)
+		out = append(out, Head{Author: t.author, Lane: t.lane, Seq: t.seq, Hash: short(t.hash)})
 	}
-	return sortHashes(out)
+	slices.SortFunc(out, compareHeads)
+	return out
 }
 
 // headerHash binds the seal to everything in the record but the salt, the
