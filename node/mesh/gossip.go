@@ -18,9 +18,12 @@ const (
 	// maxRPC leaves room beside the payload for the topic and the framing, and
 	// for about 1,000 announcements in the greeting of one peer.
 	maxRPC = 96 << 10
-	// queueSize is that of gossipsub's outbound and validation queues. The
-	// default of 32 drops 78 % of a burst of 1,000 messages at 8 nodes.
+	// queueSize is that of gossipsub's outbound queues, one per peer. The default
+	// of 32 drops 78 % of a burst of 1,000 messages at 8 nodes.
 	queueSize = 1024
+	// validateSize is that of the one validation queue. Until the first copy of a
+	// message has been judged, the three or four others take a place as well.
+	validateSize = 4 * queueSize
 	// maxSubscriptions is how many announcements one RPC may hold.
 	maxSubscriptions = 1024
 )
@@ -49,7 +52,7 @@ func (m *Mesh) newGossip(extra []pubsub.Option) (*pubsub.PubSub, error) {
 		pubsub.WithMaxMessageSize(maxRPC),
 		pubsub.WithMaxControlMessageSize(maxRPC),
 		pubsub.WithPeerOutboundQueueSize(queueSize),
-		pubsub.WithValidateQueueSize(queueSize),
+		pubsub.WithValidateQueueSize(validateSize),
 		pubsub.WithValidateWorkers(max(2, runtime.NumCPU())),
 		pubsub.WithRawTracer(m.trace),
 		pubsub.WithLogger(slog.New(slog.DiscardHandler)),

@@ -6,8 +6,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"conclave/keys"
-
 	"github.com/libp2p/go-libp2p"
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -19,9 +17,10 @@ import (
 // world is a network of nodes in virtual time: 10 ms from each to each, and a
 // sleep costs nothing.
 type world struct {
-	t  *testing.T
-	nw *simnet.Simnet
-	n  int
+	t    *testing.T
+	nw   *simnet.Simnet
+	n    int
+	link simnet.LinkSettings // of each node, in both directions
 }
 
 // simulate runs f in a bubble of virtual time, and ends everything in it.
@@ -30,7 +29,7 @@ func simulate(t *testing.T, f func(*testing.T, *world)) {
 		nw := &simnet.Simnet{LatencyFunc: simnet.StaticLatency(10 * time.Millisecond)}
 		nw.Start()
 		t.Cleanup(nw.Close)
-		f(t, &world{t: t, nw: nw})
+		f(t, &world{t: t, nw: nw, link: simnet.LinkSettings{BitsPerSecond: 100 * simlibp2p.OneMbps}})
 	})
 }
 
@@ -41,8 +40,7 @@ func (w *world) addr() string {
 }
 
 func (w *world) option() libp2p.Option {
-	link := simnet.LinkSettings{BitsPerSecond: 100 * simlibp2p.OneMbps}
-	return simlibp2p.QUICSimnet(w.nw, simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link})
+	return simlibp2p.QUICSimnet(w.nw, simnet.NodeBiDiLinkSettings{Downlink: w.link, Uplink: w.link})
 }
 
 // node starts a mesh in the world.
@@ -88,17 +86,6 @@ func (w *world) nodes(n int, topic string, extra ...pubsub.Option) ([]*Mesh, []*
 func (w *world) stranger(protos ...protocol.ID) *stranger {
 	w.t.Helper()
 	return newStranger(w.t, protos, libp2p.ListenAddrStrings(w.addr()), w.option())
-}
-
-// allBut returns the peers without one.
-func allBut(ps []keys.PeerID, out keys.PeerID) []keys.PeerID {
-	var left []keys.PeerID
-	for _, p := range ps {
-		if p != out {
-			left = append(left, p)
-		}
-	}
-	return left
 }
 
 func TestSimulatedNodesTalk(t *testing.T) {

@@ -178,15 +178,19 @@ func (ts *taps) full(p peer.ID) (*gauge, time.Duration) {
 
 // await returns when the queue to p has room, or has stalled.
 func (ts *taps) await(ctx context.Context, p peer.ID) error {
+	var waited *gauge
 	for {
 		g, left := ts.full(p)
 		if g == nil {
+			if waited != nil {
+				waited.wake() // the next who waits looks for itself
+			}
 			return nil
 		}
+		waited = g
 		timer := time.NewTimer(left)
 		select {
 		case <-g.room:
-			g.wake() // for the next who waits; full decides whether it is true
 		case <-timer.C:
 		case <-ctx.Done():
 		}

@@ -13,7 +13,7 @@ import (
 // them all: nothing else tells of them.
 type Drops struct {
 	Outbound   uint64 // to one peer each: its outbound queue was full
-	Validation uint64 // arrived, and the validation queue was full
+	Validation uint64 // copies that found the validation queue full; another may have come through
 	Rejected   uint64 // the validator said Reject, or there was an author or a signature
 	Ignored    uint64 // the validator said Ignore
 	Strangers  uint64 // came from peers outside the topic's view
