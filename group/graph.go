@@ -107,7 +107,7 @@ func (g *graph) missing(e *Entry) ([]Short, error) {
 	}
 	if e.Prev != (Hash{}) {
 		if err := want(short(e.Prev), func(d *entry) bool {
-			return d.Author == e.Author && (d.Lane == e.Lane && d.Seq == e.Seq-1 || e.Seq == 1 && d.Lane < e.Lane)
+			return d.eh == e.Prev && d.Author == e.Author && (d.Lane == e.Lane && d.Seq == e.Seq-1 || e.Seq == 1 && d.Lane < e.Lane)
 		}); err != nil {
 			return nil, err
 		}

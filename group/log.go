@@ -61,7 +61,7 @@ func (m *Machine) missingFor(x *Msg) ([]Short, error) {
 		return nil
 	}
 	if err := want(short(x.JID), func(e *entry) bool {
-		return e.admission() && slices.Contains(m.g.subjects(e), x.Author)
+		return e.eh == x.JID && e.admission() && slices.Contains(m.g.subjects(e), x.Author)
 	}); err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (m *Machine) missingMessages(x *Msg) ([]Short, error) {
 	if log := m.logs[chain{x.Author, x.Lane}]; x.Prev != (Hash{}) && !(log != nil && log.base > 0 && x.Seq == log.base+1) {
 		if p := m.msgs[short(x.Prev)]; p == nil {
 			need = append(need, short(x.Prev))
-		} else if p.author != x.Author || !(p.lane == x.Lane && p.seq == x.Seq-1 || x.Seq == 1 && p.lane < x.Lane) {
+		} else if p.hash != x.Prev || p.author != x.Author || !(p.lane == x.Lane && p.seq == x.Seq-1 || x.Seq == 1 && p.lane < x.Lane) {
 			return nil, ErrDependency
 		}
 	}
