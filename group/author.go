@@ -153,9 +153,29 @@ func (m *Machine) onSetName(name string) error {
 	return err
 }
 
+// onNewLane never signs in the present lane again. Lanes are named by Unix
+// seconds; the new one is above every lane of this person that is known.
+func (m *Machine) onNewLane() {
+	lane := max(m.now/1000, m.lane+1)
+	for c := range m.g.tips {
+		if c.author == m.me {
+			lane = max(lane, c.lane+1)
+		}
+	}
+	for c := range m.logs {
+		if c.author == m.me {
+			lane = max(lane, c.lane+1)
+		}
+	}
+	m.lane, m.local.Lane = lane, lane
+	m.cited = cited{}
+	m.saveLocal()
+}
+
 func (m *Machine) onNewBundle(v Verified) {
 	if b, ok := v.v.(keys.Bundle); ok && b.Peer == m.me {
 		m.bundles[m.me] = b
+		m.latest[latestKey{KindBundle, m.me}] = v
 		m.r.Publish = append(m.r.Publish, v.Payload)
 	}
 }

@@ -18,6 +18,7 @@ type JoinRequest struct {
 	Nonce    Hash
 	Bundle   []byte // signed record
 	Note     string
+	Again    bool // a repetition by the node, not a new wish of its person
 }
 
 // SignJoinRequest returns the request as it travels.

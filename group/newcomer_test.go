@@ -18,6 +18,9 @@ func TestNewcomerDoesNotWaitForWhatLiesBelow(t *testing.T) {
 	if got := fmt.Sprint(w.reads(bob)); got != "[hello bob]" {
 		t.Errorf("bob reads %s", got)
 	}
+	if w.must(bob, Tick{}).Want {
+		t.Errorf("bob still waits for %x", bob.pend.missing())
+	}
 	w.restart(bob)
 	if got := fmt.Sprint(w.reads(bob)); got != "[hello bob]" {
 		t.Errorf("bob reads %s after a restart", got)

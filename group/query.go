@@ -38,6 +38,13 @@ func (m *Machine) IsMember(p PeerID) bool { return m.st.member(p) }
 // Known authors include former members.
 func (m *Machine) Admitted(p PeerID) bool { return len(m.st.admits[p]) > 0 }
 
+// Everyone lists the members and former members.
+func (m *Machine) Everyone() []PeerID { return slices.Clone(m.st.people) }
+
+// Serves reports whether peer may catch up here: a member, and in a conversation
+// the other person, unless hidden.
+func (m *Machine) Serves(peer PeerID) bool { return m.st.member(peer) && !m.local.Hidden }
+
 // Removed reports whether p was a member and is none.
 func (m *Machine) Removed(p PeerID) bool { return m.st.removed(p) }
 
@@ -244,6 +251,23 @@ func (m *Machine) Serve(peer PeerID, eid Hash, b keys.Bundle) (SealJob, error) {
 		EID: eid, Ectx: keys.EnvelopeContext(m.g.gid, e.Author, e.Lane, e.Seq, kc), KC: kc,
 		Minter: e.Author, Lane: e.Lane, Seq: e.Seq, Key: key, To: []keys.Bundle{b},
 	}, nil
+}
+
+// Servable lists the epochs whose key this node holds and may hand to peer,
+// newest first, at most most.
+func (m *Machine) Servable(peer PeerID, most int) []Hash {
+	var es []*entry
+	for _, e := range m.g.epochs {
+		if _, held := m.held[e.eh]; held && e.role != roleNone && m.st.mayHold(e, peer) == nil {
+			es = append(es, e)
+		}
+	}
+	slices.SortFunc(es, m.g.compareEpochs)
+	var out []Hash
+	for _, e := range es[:min(len(es), most)] {
+		out = append(out, e.eh)
+	}
+	return out
 }
 
 // EnvelopeFor says how an envelope for an epoch is opened by this node.

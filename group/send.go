@@ -201,6 +201,23 @@ func (x *Msg) headerHash() Hash {
 	return keys.Sum(keys.Marshal(&h))
 }
 
+// Cites lists the control entries that a message names.
+func (x *Msg) Cites() []Short {
+	out := []Short{short(x.JID)}
+	if len(x.EID) > 0 {
+		out = append(out, Short(x.EID[:16]))
+	}
+	if x.Ctrl != nil {
+		for _, h := range x.Ctrl.Seen {
+			out = append(out, h.Hash)
+		}
+		for _, a := range x.Ctrl.Acks {
+			out = append(out, short(a))
+		}
+	}
+	return out
+}
+
 // Items returns the lines of a message. key is the room key of its epoch and is
 // not used for plaintext. Errors: keys.ErrCommitment, keys.ErrOpen, ErrEncoding,
 // ErrBody.

@@ -92,6 +92,9 @@ type (
 		Caps Caps
 	}
 	DeputyRemove struct{ Peer PeerID }
+	// NewLane begins a new lane for this node's records: its home was rolled
+	// back, or copied.
+	NewLane struct{}
 	// AcceptTalk accepts a conversation that a stranger began.
 	AcceptTalk struct{}
 )
@@ -119,6 +122,7 @@ func (SetName) event()      {}
 func (NewBundle) event()    {}
 func (DeputyAdd) event()    {}
 func (DeputyRemove) event() {}
+func (NewLane) event()      {}
 func (AcceptTalk) event()   {}
 
 // Ready is what a Step asks of the shell, in this order: Keys durable, then
@@ -303,6 +307,8 @@ func (m *Machine) handle(ev Event) error {
 		return m.onDeputyAdd(ev)
 	case DeputyRemove:
 		return m.onDeputyRemove(ev.Peer)
+	case NewLane:
+		m.onNewLane()
 	case AcceptTalk:
 		m.local.Accept = true
 		m.saveLocal()

@@ -93,6 +93,12 @@ func (m *Machine) Behind(theirs Heights) bool {
 	})
 }
 
+// ByClaimedOrd orders messages so that each comes after what it most likely
+// rests on.
+func ByClaimedOrd(a, b Verified) int {
+	return compareOrd(a.Msg().Ord, b.Msg().Ord, a.Hash, b.Hash)
+}
+
 // MessageRef names a message record in the shell's store.
 type MessageRef struct {
 	Author    PeerID
