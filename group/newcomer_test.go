@@ -12,8 +12,16 @@ func TestNewcomerDoesNotWaitForWhatLiesBelow(t *testing.T) {
 	alice, bob, carol := w.all[0], w.all[1], w.all[2]
 	w.admit(alice, carol)
 	w.say(alice, "before bob")
-	w.admit(alice, bob)
-	w.say(carol, "hello bob")
+	w.must(alice, JoinAsked{Request: Request{Peer: bob.me, Bundle: bob.bundle.Raw()}})
+	w.must(alice, Approve{Peer: bob.me})
+	w.say(carol, "hello bob") // reaches bob before anybody told it where logs begin
+	miss, err := alice.MissingAt(bob.me, bob.Heights())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range miss.Records {
+		w.deliver(bob, r)
+	}
 	w.sync(alice, bob)
 	if got := fmt.Sprint(w.reads(bob)); got != "[hello bob]" {
 		t.Errorf("bob reads %s", got)

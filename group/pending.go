@@ -105,12 +105,15 @@ func (p *pending) missing() []Short {
 	return sortShorts(out)
 }
 
-// startingAt returns what the records of one log that begin at seq wait for.
-func (p *pending) startingAt(author PeerID, lane, seq uint64) []Short {
+// satisfiedBy returns what the records wait for that need no longer wait once a
+// log begins above base: the first of it, and what cites something below.
+func (p *pending) satisfiedBy(author PeerID, lane, base uint64) []Short {
+	below := func(d Head) bool { return d.Author == author && d.Lane == lane && d.Seq <= base }
 	var out []Short
 	for need, vs := range p.waiting {
 		for _, v := range vs {
-			if m := v.Msg(); m != nil && m.Author == author && m.Lane == lane && m.Seq == seq {
+			m := v.Msg()
+			if m != nil && (m.Author == author && m.Lane == lane && m.Seq == base+1 || slices.ContainsFunc(m.Deps, below)) {
 				out = append(out, need)
 			}
 		}

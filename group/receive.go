@@ -176,7 +176,7 @@ func (m *Machine) onBased(b Based) {
 		return
 	}
 	m.logs[c] = &msgLog{base: b.Base}
-	for _, h := range m.pend.startingAt(b.Author, b.Lane, b.Base+1) {
+	for _, h := range m.pend.satisfiedBy(b.Author, b.Lane, b.Base) {
 		m.release(h)
 	}
 }
