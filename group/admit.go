@@ -43,7 +43,10 @@ func (m *Machine) onJoinAsked(r Request) error {
 	if !m.mayApprove() {
 		return ErrNotAllowed
 	}
-	m.receiveLatest(Verified{Payload: append([]byte{byte(KindBundle)}, r.Bundle...), Hash: b.Hash(), v: b})
+	if b.Seq < m.bundleSeq(r.Peer) {
+		return ErrStale
+	}
+	m.receiveLatest(bundleRecord(b))
 	if m.st.member(r.Peer) {
 		return nil
 	}
@@ -54,6 +57,21 @@ func (m *Machine) onJoinAsked(r Request) error {
 	m.keepRequest(r)
 	m.show(ShowRequest, Hash{}, r.Peer, 0)
 	return nil
+}
+
+// bundleSeq is the number of the newest bundle known of p, a request's included.
+func (m *Machine) bundleSeq(p PeerID) uint64 {
+	seq := m.bundles[p].Seq
+	if r, ok := m.request(p); ok {
+		if b, err := keys.ParseBundle(r.Bundle); err == nil {
+			seq = max(seq, b.Seq)
+		}
+	}
+	return seq
+}
+
+func bundleRecord(b keys.Bundle) Verified {
+	return Verified{Payload: append([]byte{byte(KindBundle)}, b.Raw()...), Hash: b.Hash(), v: b}
 }
 
 // keepRequest adds or renews a request. Over the limit the address with the
@@ -123,7 +141,8 @@ func (m *Machine) request(p PeerID) (Request, bool) {
 // onApprove admits a peer that asked, with a new epoch where the present one
 // cannot be handed to it.
 func (m *Machine) onApprove(p PeerID) error {
-	if _, ok := m.request(p); !ok || m.st.member(p) {
+	r, ok := m.request(p)
+	if !ok || m.st.member(p) {
 		return ErrNoRequest
 	}
 	if m.st.banned(p) {
@@ -132,12 +151,15 @@ func (m *Machine) onApprove(p PeerID) error {
 	if _, err := m.write(TypeAdd, &Peer{Peer: p}); err != nil {
 		return err
 	}
+	if b, err := keys.ParseBundle(r.Bundle); err == nil {
+		m.receiveLatest(bundleRecord(b))
+	}
 	m.dropRequest(p)
 	if !m.st.settings.E2EE {
 		return nil
 	}
 	if cur := m.current(); cur == nil || m.st.mayHold(cur, p) != nil {
-		return m.mint(ReasonAdmitted)
+		m.mint(ReasonAdmitted) // where this deputy may not, the group stays marked
 	}
 	return nil
 }

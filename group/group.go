@@ -36,6 +36,7 @@ var (
 	ErrClosed     = errors.New("group: this node has left the group")
 	ErrTooLarge   = errors.New("group: message too large")
 	ErrBanned     = errors.New("group: banned")
+	ErrStale      = errors.New("group: older than what is known")
 	ErrFrozen     = errors.New("group: the owner's log is forked, settings are frozen")
 	ErrCopied     = errors.New("group: this identity signs elsewhere too")
 	ErrFull       = errors.New("group: limit reached")
@@ -59,4 +60,6 @@ const (
 	MaxHeldKeys    = 64 // keys that arrived before their epoch
 	maxPendingPeer = 4 << 20
 	maxPendingAll  = 64 << 20
+	maxCited       = 256     // acknowledged entries that an own message adds
+	maxOrd         = 1 << 48 // the greatest claim about ord that counts
 )

@@ -173,7 +173,7 @@ func (m *Machine) newMessage(v Verified) *message {
 	}
 	rec.ord++
 	if below { // what it cites lies below a base: its claim is all there is
-		rec.ord = max(rec.ord, x.Ord)
+		rec.ord = max(rec.ord, min(x.Ord, maxOrd))
 	}
 	return rec
 }

@@ -111,10 +111,8 @@ func New(cfg Config, stored Stored) *Machine {
 	m.refold()
 	m.restore(stored)
 	m.bundles[m.me] = cfg.Bundle
-	if raw := cfg.Bundle.Raw(); len(raw) > 0 {
-		m.latest[latestKey{KindBundle, m.me}] = Verified{
-			Payload: append([]byte{byte(KindBundle)}, raw...), Hash: cfg.Bundle.Hash(), v: cfg.Bundle,
-		}
+	if len(cfg.Bundle.Raw()) > 0 {
+		m.latest[latestKey{KindBundle, m.me}] = bundleRecord(cfg.Bundle)
 	}
 	m.r = nil
 	return m

@@ -147,8 +147,12 @@ func (m *Machine) retryHidden() {
 	}
 }
 
-// receiveLatest keeps the newest bundle and report of each author.
+// receiveLatest keeps the newest bundle and report of everyone who was ever
+// admitted: whoever asks to be brings a bundle along.
 func (m *Machine) receiveLatest(v Verified) {
+	if !m.Admitted(v.Author()) {
+		return
+	}
 	switch r := v.v.(type) {
 	case keys.Bundle:
 		if r.Peer == m.me || r.Seq <= m.bundles[r.Peer].Seq {

@@ -74,7 +74,7 @@ func (m *Machine) flush() {
 func (m *Machine) flushRun(plain bool, epoch *entry) {
 	for {
 		var items []OutItem
-		size := 8
+		size := 8 + m.ctrlSize()
 		for _, o := range m.out {
 			n := len(o.Text) + 32
 			if o.Plain != plain {
@@ -94,6 +94,14 @@ func (m *Machine) flushRun(plain bool, epoch *entry) {
 			return slices.ContainsFunc(items, func(i OutItem) bool { return i.N == o.N })
 		})
 	}
+}
+
+// ctrlSize is how many bytes of the next message its control view takes.
+func (m *Machine) ctrlSize() int {
+	if c := m.citeControl(); c != nil {
+		return len(keys.Marshal(c))
+	}
+	return 0
 }
 
 // sealItems makes one message of items under epoch, nil for plaintext, and
@@ -168,7 +176,7 @@ func (m *Machine) citeControl() *Ctrl {
 	if m.cited.any && len(acks) == 0 && m.cited.view.holds(view) && m.ownTop() != nil && m.ownTop().lane == m.lane {
 		return nil
 	}
-	return &Ctrl{Seen: heads, Acks: acks}
+	return &Ctrl{Seen: heads, Acks: acks[:min(len(acks), maxCited)]}
 }
 
 // newestOfOthers names the newest records of others that are not yet behind
