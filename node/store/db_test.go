@@ -1,0 +1,474 @@
+package store_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"go.uber.org/goleak"
+
+	"conclave/keys"
+	"conclave/node/store"
+	"conclave/node/store/storetest"
+)
+
+func TestContract(t *testing.T) {
+	openers := map[string]storetest.Opener{
+		"real": func(t *testing.T) func() (*store.DB, error) {
+			dir := filepath.Join(t.TempDir(), "db")
+			return func() (*store.DB, error) { return store.Open(dir, store.Options{}) }
+		},
+		"failing": func(t *testing.T) func() (*store.DB, error) {
+			disk := storetest.NewDisk(nil)
+			// It fails at what this test does not do, so all else must work.
+			disk.FailAt(1, syscall.EIO, storetest.HomeFile("none"))
+			dir := filepath.Join(t.TempDir(), "db")
+			return func() (*store.DB, error) { return store.Open(dir, store.Options{FS: disk}) }
+		},
+		// Each time it is opened after a power cut.
+		"memory": func(t *testing.T) func() (*store.DB, error) {
+			disk := storetest.NewMemDisk()
+			return func() (*store.DB, error) {
+				disk = disk.PowerLoss(0, nil)
+				return store.Open("db", store.Options{FS: disk})
+			}
+		},
+	}
+	for name, open := range openers {
+		t.Run(name, func(t *testing.T) { storetest.Run(t, open) })
+	}
+}
+
+func TestNoGoroutineStays(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	db, s := open(t, "db", storetest.NewMemDisk())
+	commit(t, db, s, 0)
+	ok(t, db.Close())
+	goleak.VerifyNone(t, before)
+}
+
+// perStep is how many records one step of these tests commits together.
+const perStep = 4
+
+func ok(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func open(t testing.TB, dir string, disk *storetest.Disk) (*store.DB, *store.Space) {
+	t.Helper()
+	db, err := store.Open(dir, store.Options{FS: disk})
+	ok(t, err)
+	return db, spaceOf(t, db)
+}
+
+func spaceOf(t testing.TB, db *store.DB) *store.Space {
+	t.Helper()
+	s, err := db.Space("/g/01", keys.Secret{7})
+	ok(t, err)
+	return s
+}
+
+// stepKey is that of record i of step n; its value is stepValue's.
+func stepKey(n, i int) string { return fmt.Sprintf("/m/%s/%d", store.Num(uint64(n)), i) }
+
+func stepValue(n int) []byte { return bytes.Repeat([]byte{byte(n), byte(n >> 8)}, 300) }
+
+func stepBatch(s *store.Space, n int) *store.Batch {
+	var b store.Batch
+	for i := range perStep {
+		s.Put(&b, stepKey(n, i), stepValue(n))
+	}
+	return &b
+}
+
+func commit(t testing.TB, db *store.DB, s *store.Space, n int) {
+	t.Helper()
+	ok(t, db.Commit(stepBatch(s, n)))
+}
+
+// whole fails unless every acknowledged step is there, and every other either as
+// a whole or not at all. It returns how many are there.
+func whole(t testing.TB, s *store.Space, acked int) int {
+	t.Helper()
+	rows := map[string]int{}
+	for rec, err := range s.Scan(store.Query{Prefix: "/m"}) {
+		ok(t, err)
+		step := strings.Split(rec.Key, "/")[2]
+		var n int
+		fmt.Sscanf(step, "%x", &n)
+		if !bytes.Equal(rec.Value, stepValue(n)) {
+			t.Fatalf("value of %s", rec.Key)
+		}
+		rows[step]++
+	}
+	for step, n := range rows {
+		if n != perStep {
+			t.Fatalf("step %s has %d of %d records", step, n, perStep)
+		}
+	}
+	for n := range acked {
+		if rows[store.Num(uint64(n))] == 0 {
+			t.Fatalf("acknowledged step %d of %d is lost; %d are there", n, acked, len(rows))
+		}
+	}
+	return len(rows)
+}
+
+// TestFailedWrite lets the n-th write fail, for many n, and cuts the power
+// afterwards.
+func TestFailedWrite(t *testing.T) {
+	step := 7
+	if thorough() {
+		step = 1
+	}
+	for n := 1; ; n += step {
+		if !failWrite(t, n) {
+			t.Logf("%d writes", n)
+			return
+		}
+	}
+}
+
+// failWrite reports whether there were n writes.
+func failWrite(t *testing.T, n int) bool {
+	rng := rand.New(rand.NewPCG(uint64(n), 0))
+	disk := storetest.NewMemDisk()
+	db, s := open(t, "db", disk)
+	reached := disk.FailAt(n, syscall.EIO, storetest.AnyWrite)
+	acked, err := 0, error(nil)
+	for ; acked < 300 && err == nil; acked++ {
+		err = db.Commit(stepBatch(s, acked))
+	}
+	if err != nil {
+		acked--
+		if !errors.Is(err, store.ErrFailed) {
+			t.Fatalf("write %d: %v, want ErrFailed", n, err)
+		}
+		disk.Heal()
+		afterFailure(t, db, s, acked)
+	} else {
+		db.Close()
+	}
+	lost, s2 := open(t, "db", disk.PowerLoss(rng.IntN(101), rng))
+	whole(t, s2, acked)
+	commit(t, lost, s2, 1000)
+	ok(t, lost.Close())
+	select {
+	case <-reached:
+		return true
+	default:
+		return false
+	}
+}
+
+// afterFailure: reading goes on, writing does not, also on a healed disk.
+func afterFailure(t *testing.T, db *store.DB, s *store.Space, acked int) {
+	t.Helper()
+	whole(t, s, acked)
+	if acked > 0 {
+		_, err := s.Get(stepKey(acked-1, 0))
+		ok(t, err)
+	}
+	<-db.Failed()
+	for _, err := range []error{db.Commit(stepBatch(s, 2000)), db.Writable(), db.Close()} {
+		if !errors.Is(err, store.ErrFailed) || errors.Is(err, store.ErrDiskFull) {
+			t.Fatalf("after the failure: %v", err)
+		}
+	}
+}
+
+// TestFailedTogether: when one of several concurrent commits meets a failure all
+// of them return.
+func TestFailedTogether(t *testing.T) {
+	disk := storetest.NewMemDisk()
+	db, s := open(t, "db", disk)
+	disk.FailAt(5, syscall.EIO, storetest.JournalSync)
+	done := make(chan error)
+	for w := range 8 {
+		go func() {
+			for n := 0; ; n++ {
+				if err := db.Commit(stepBatch(s, w<<8|n)); err != nil {
+					done <- err
+					return
+				}
+			}
+		}()
+	}
+	for range 8 {
+		if err := <-done; !errors.Is(err, store.ErrFailed) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestStall: a slow disk makes Commit wait, and nothing else.
+func TestStall(t *testing.T) {
+	disk := storetest.NewMemDisk()
+	db, s := open(t, "db", disk)
+	commit(t, db, s, 0)
+	stalled, release := disk.StallAt(1, storetest.JournalSync)
+	done := make(chan error, 1)
+	go func() { done <- db.Commit(stepBatch(s, 1)) }()
+	<-stalled
+	_, err := s.Get(stepKey(0, 0))
+	ok(t, err)
+	select {
+	case err := <-done:
+		t.Fatalf("returned before the sync: %v", err)
+	default:
+	}
+	release()
+	ok(t, <-done)
+	ok(t, db.Close())
+}
+
+func TestReserve(t *testing.T) {
+	disk := storetest.NewMemDisk()
+	disk.SetSpace(10<<30, 100<<30)
+	db, s := open(t, "db", disk)
+	for _, c := range []struct {
+		free     uint64
+		put, del error
+	}{
+		{64 << 20, nil, nil},
+		{64<<20 - 1, store.ErrDiskFull, nil},
+		{16 << 20, store.ErrDiskFull, nil},
+		{16<<20 - 1, store.ErrDiskFull, store.ErrDiskFull},
+		{65 << 20, nil, nil},
+	} {
+		disk.SetSpace(c.free, 100<<30)
+		var del store.Batch
+		s.Delete(&del, "/x")
+		if err := db.Commit(&del); !errors.Is(err, c.del) {
+			t.Errorf("delete with %d free: %v", c.free, err)
+		}
+		put := db.Commit(stepBatch(s, 1))
+		for _, err := range []error{put, db.Writable()} {
+			if !errors.Is(err, c.put) || (err != nil && err.Error() != "disk full") {
+				t.Errorf("put with %d free: %v", c.free, err)
+			}
+		}
+	}
+	ok(t, db.Close())
+	disk.SetSpace(2<<20, 8<<20)
+	db, s = open(t, "db", disk)
+	commit(t, db, s, 2)
+	disk.SetSpace(800<<10, 8<<20)
+	if err := db.Commit(stepBatch(s, 3)); !errors.Is(err, store.ErrDiskFull) {
+		t.Errorf("small volume: %v", err)
+	}
+	whole(t, s, 0)
+	ok(t, db.Close())
+}
+
+// TestNoSpaceForTable: a flush that has no room does not end the store.
+func TestNoSpaceForTable(t *testing.T) {
+	disk := storetest.NewMemDisk()
+	db, s := open(t, "db", disk)
+	reached := disk.FailAt(1, syscall.ENOSPC, storetest.TableWrite)
+	n := 0
+	for flushing := true; flushing; n++ {
+		commit(t, db, s, n)
+		select {
+		case <-reached:
+			flushing = false
+		default:
+		}
+	}
+	commit(t, db, s, n)
+	ok(t, db.Writable())
+	ok(t, db.Close()) // although the flush has not been done
+	disk.Heal()
+	db, s = open(t, "db", disk.PowerLoss(0, nil))
+	whole(t, s, n+1)
+	ok(t, db.Close())
+}
+
+// TestOpenFails: whichever write of Open fails, the error is returned, nothing
+// is harmed and the next Open works.
+func TestOpenFails(t *testing.T) {
+	for _, cause := range []error{syscall.ENOSPC, syscall.EIO} {
+		for n := 1; openFails(t, n, cause); n++ {
+		}
+	}
+}
+
+func openFails(t *testing.T, n int, cause error) bool {
+	disk := storetest.NewMemDisk()
+	db, s := open(t, "db", disk)
+	for i := range 3 {
+		commit(t, db, s, i)
+	}
+	ok(t, db.Close())
+	reached := disk.FailAt(n, cause, storetest.AnyWrite)
+	db, err := store.Open("db", store.Options{FS: disk})
+	switch {
+	case err == nil:
+		db.Close()
+	case cause == syscall.ENOSPC && !errors.Is(err, store.ErrDiskFull):
+		t.Errorf("write %d: %v, want ErrDiskFull", n, err)
+	}
+	disk = disk.PowerLoss(0, nil)
+	db, s = open(t, "db", disk)
+	whole(t, s, 3)
+	ok(t, db.Close())
+	select {
+	case <-reached:
+		return true
+	default:
+		return false
+	}
+}
+
+// TestSwapped (DT-02): records exchanged, edited or cut short on disk are
+// refused one by one.
+func TestSwapped(t *testing.T) {
+	dir := t.TempDir()
+	db, err := store.Open(dir, store.Options{})
+	ok(t, err)
+	s := spaceOf(t, db)
+	var b store.Batch
+	for _, k := range []string{"a", "b", "c", "d", "e"} {
+		s.Put(&b, "/m/"+k, []byte("canary of "+k))
+	}
+	ok(t, db.Commit(&b))
+	ok(t, db.Close())
+	tamper(t, dir)
+	db, err = store.Open(dir, store.Options{})
+	ok(t, err)
+	defer db.Close()
+	s = spaceOf(t, db)
+	var good, bad []string
+	for rec, err := range s.Scan(store.Query{Prefix: "/m"}) {
+		if errors.Is(err, store.ErrCorrupt) {
+			bad = append(bad, rec.Key)
+			continue
+		}
+		ok(t, err)
+		good = append(good, rec.Key)
+	}
+	if fmt.Sprint(good, bad) != "[/m/e] [/m/a /m/b /m/c /m/d]" {
+		t.Fatalf("good %v, bad %v", good, bad)
+	}
+	if _, err := s.Get("/m/a"); !errors.Is(err, store.ErrCorrupt) {
+		t.Fatal(err)
+	}
+}
+
+// tamper swaps a and b, edits c and cuts d short.
+func tamper(t *testing.T, dir string) {
+	raw, err := pebble.Open(dir, &pebble.Options{})
+	ok(t, err)
+	get := func(k string) []byte {
+		v, done, err := raw.Get([]byte("/g/01/m/" + k))
+		ok(t, err)
+		defer done.Close()
+		if bytes.Contains(v, []byte("canary")) {
+			t.Fatal("stored in the clear")
+		}
+		return bytes.Clone(v)
+	}
+	set := func(k string, v []byte) { ok(t, raw.Set([]byte("/g/01/m/"+k), v, pebble.Sync)) }
+	a, b, c := get("a"), get("b"), get("c")
+	set("a", b)
+	set("b", a)
+	c[len(c)-20] ^= 1
+	set("c", c)
+	set("d", get("d")[:10])
+	ok(t, raw.Close())
+}
+
+// TestFlipped (FA-08): whatever byte of the database changes, nothing panics, no
+// record is another than was written, no batch is there in part, and none is
+// missing without an error. The exception is the end of the journal, 64 KiB at
+// most, where damage looks like a write that a crash cut off: what follows it is
+// missing.
+func TestFlipped(t *testing.T) {
+	runs := 60
+	if thorough() {
+		runs = 1000
+	}
+	seed := uint64(time.Now().UnixNano())
+	rng := rand.New(rand.NewPCG(seed, 1))
+	t.Logf("seed %d", seed)
+	master := flipMaster(t)
+	for range runs {
+		dir := t.TempDir()
+		ok(t, os.CopyFS(dir, os.DirFS(master)))
+		readFlipped(t, dir, flipByte(t, rng, dir))
+		ok(t, os.RemoveAll(dir))
+	}
+}
+
+const flipSteps = 400
+
+// flipMaster returns a closed database with a journal and some tables.
+func flipMaster(t *testing.T) string {
+	dir := t.TempDir()
+	db, err := store.Open(dir, store.Options{})
+	ok(t, err)
+	s := spaceOf(t, db)
+	for n := range flipSteps {
+		commit(t, db, s, n)
+	}
+	ok(t, db.Close())
+	return dir
+}
+
+// flip says what was changed.
+type flip struct {
+	file     string
+	at, size int
+}
+
+func (f flip) atJournalEnd() bool {
+	return strings.HasSuffix(f.file, ".log") && f.at >= f.size-64<<10
+}
+
+func flipByte(t *testing.T, rng *rand.Rand, dir string) flip {
+	var files []string
+	ok(t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if fi, _ := e.Info(); err == nil && fi.Mode().IsRegular() && fi.Size() > 0 {
+			files = append(files, path)
+		}
+		return err
+	}))
+	path := files[rng.IntN(len(files))]
+	b, err := os.ReadFile(path)
+	ok(t, err)
+	at := rng.IntN(len(b))
+	b[at] ^= 1 << rng.IntN(8)
+	ok(t, os.WriteFile(path, b, 0o600))
+	return flip{filepath.Base(path), at, len(b)}
+}
+
+func readFlipped(t *testing.T, dir string, f flip) {
+	db, err := store.Open(dir, store.Options{})
+	if err != nil {
+		return // refused
+	}
+	defer db.Close()
+	s := spaceOf(t, db)
+	for _, err := range s.Scan(store.Query{}) {
+		if err != nil {
+			return // seen
+		}
+	}
+	steps := whole(t, s, 0)
+	whole(t, s, steps) // the first ones
+	if steps < flipSteps && !f.atJournalEnd() {
+		t.Errorf("%+v: %d of %d steps, and no error", f, steps, flipSteps)
+	}
+}

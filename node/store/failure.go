@@ -1,0 +1,64 @@
+package store
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+)
+
+// failure is the state that a DB shares with what runs beneath it: whether a
+// write has failed, which is for good, and whether the DB is being closed. It is
+// also pebble's logger.
+type failure struct {
+	log     *slog.Logger
+	opened  atomic.Bool
+	failed  chan struct{} // closed by the first fail, after cause was set
+	closing chan struct{}
+	once    sync.Once
+	cause   error
+}
+
+func newFailure(log *slog.Logger) *failure {
+	return &failure{log: log, failed: make(chan struct{}), closing: make(chan struct{})}
+}
+
+func (f *failure) fail(cause error) {
+	f.once.Do(func() {
+		f.log.Error("store failed; it writes nothing any more", "error", cause)
+		f.cause = cause
+		close(f.failed)
+	})
+}
+
+// err returns ErrFailed with its cause, or nil. The cause is text alone: a
+// caller that looks for ErrDiskFull means the one that did no harm.
+func (f *failure) err() error {
+	select {
+	case <-f.failed:
+		return fmt.Errorf("%w: %v", ErrFailed, diskError(f.cause))
+	default:
+		return nil
+	}
+}
+
+// Infof is pebble's; it reports what it replays at start, and such.
+func (f *failure) Infof(format string, args ...any) { f.log.Debug(fmt.Sprintf(format, args...)) }
+
+// Errorf is pebble's.
+func (f *failure) Errorf(format string, args ...any) { f.log.Error(fmt.Sprintf(format, args...)) }
+
+// Fatalf is pebble's, which expects it to end the process. It returns, since it
+// is called on pebble's own goroutines too and the gate keeps whatever follows
+// from the disk: Commit finds the failure before it believes in success.
+func (f *failure) Fatalf(format string, args ...any) { f.fail(fmt.Errorf(format, args...)) }
+
+// background is told of failed flushes and compactions. Without space they are
+// tried again later; else something is broken that trying again does not mend.
+func (f *failure) background(err error) {
+	if noSpace(err) {
+		f.log.Warn("store: no space for a table", "error", err)
+		return
+	}
+	f.fail(err)
+}

@@ -1,0 +1,323 @@
+package store
+
+import (
+	"context"
+	"crypto/cipher"
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/ipfs/go-datastore"
+	"golang.org/x/crypto/chacha20poly1305"
+
+	"conclave/keys"
+)
+
+// maxKey is the greatest length of a whole key, the space's prefix included.
+const maxKey = 1024
+
+// Num returns n as 16 lower hex digits, whose order is that of the numbers.
+func Num(n uint64) string { return fmt.Sprintf("%016x", n) }
+
+// Space is the part of a DB under one prefix, a group's for example, with the
+// values sealed under one data key: XChaCha20-Poly1305 with a random nonce, 40
+// bytes more than the value, and the whole key as associated data, so that a
+// value is good only where it was put.
+//
+// Keys are what the caller makes of them, within this grammar: one or more
+// parts, each "/" and one or more of the characters a-z, 0-9, "-" and "_"; at
+// most 1024 bytes with the prefix. Whatever else a caller has goes in as lower
+// hex, numbers with fixed width (Num). Keys order as byte strings do; they are
+// not sealed. Methods take and return keys without the prefix.
+type Space struct {
+	db     *DB
+	prefix string
+	aead   cipher.AEAD
+}
+
+// Space returns the space under prefix, a key itself, with its data key.
+// Errors: ErrKey.
+func (db *DB) Space(prefix string, dataKey keys.Secret) (*Space, error) {
+	if err := checkKey(prefix); err != nil {
+		return nil, err
+	}
+	aead, err := chacha20poly1305.NewX(dataKey[:])
+	if err != nil {
+		return nil, err
+	}
+	return &Space{db: db, prefix: prefix, aead: aead}, nil
+}
+
+// checkKey holds the grammar of keys. What it lets through go-datastore leaves
+// as it is.
+func checkKey(key string) error {
+	if key == "" || len(key) > maxKey || key[0] != '/' || key[len(key)-1] == '/' || strings.Contains(key, "//") {
+		return fmt.Errorf("%w: %.80q", ErrKey, key)
+	}
+	for _, c := range []byte(key) {
+		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '/') {
+			return fmt.Errorf("%w: %.80q", ErrKey, key)
+		}
+	}
+	return nil
+}
+
+// key returns the whole key.
+func (s *Space) key(key string) (string, error) {
+	whole := s.prefix + key
+	if key == "" || key[0] != '/' {
+		return "", fmt.Errorf("%w: %.80q", ErrKey, key)
+	}
+	return whole, checkKey(whole)
+}
+
+// Batch is a set of changes for one Commit, to one space or several. Of two
+// changes to one key the later counts. The zero value is empty and ready. For
+// one goroutine.
+type Batch struct {
+	ops  []op
+	adds bool
+	err  error // the first that Put or Delete met
+}
+
+type op struct {
+	key    string
+	value  []byte // sealed
+	delete bool
+}
+
+// Len returns the number of changes.
+func (b *Batch) Len() int { return len(b.ops) }
+
+// Put adds to b that the record key is value. What is wrong with it, Commit
+// returns.
+func (s *Space) Put(b *Batch, key string, value []byte) {
+	whole, err := s.key(key)
+	var sealed []byte
+	if err == nil {
+		sealed, err = s.seal(whole, value)
+	}
+	b.add(op{key: whole, value: sealed}, err)
+	b.adds = true
+}
+
+// Delete adds to b that there is no record key. What is wrong with it, Commit
+// returns.
+func (s *Space) Delete(b *Batch, key string) {
+	whole, err := s.key(key)
+	b.add(op{key: whole, delete: true}, err)
+}
+
+func (b *Batch) add(o op, err error) {
+	if b.err == nil {
+		b.err = err
+	}
+	b.ops = append(b.ops, o)
+}
+
+func (s *Space) seal(whole string, value []byte) ([]byte, error) {
+	entropy, err := keys.NewEntropy()
+	if err != nil {
+		return nil, err
+	}
+	nonce := entropy[:chacha20poly1305.NonceSizeX]
+	out := make([]byte, len(nonce), len(nonce)+len(value)+chacha20poly1305.Overhead)
+	copy(out, nonce)
+	return s.aead.Seal(out, nonce, value, []byte(whole)), nil
+}
+
+func (s *Space) open(whole string, sealed []byte) ([]byte, error) {
+	if len(sealed) < chacha20poly1305.NonceSizeX {
+		return nil, fmt.Errorf("%w: %s", ErrCorrupt, whole)
+	}
+	nonce, ct := sealed[:chacha20poly1305.NonceSizeX], sealed[chacha20poly1305.NonceSizeX:]
+	value, err := s.aead.Open(nil, nonce, ct, []byte(whole))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", ErrCorrupt, whole)
+	}
+	return value, nil
+}
+
+// Get returns the value of a record. Errors: ErrNotFound, ErrCorrupt, ErrKey,
+// ErrClosed, those of the file system.
+func (s *Space) Get(key string) (value []byte, err error) {
+	whole, err := s.key(key)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.db.enter(); err != nil {
+		return nil, err
+	}
+	defer s.db.leave()
+	defer recovered(&err)
+	sealed, err := s.db.ds.Get(context.Background(), datastore.RawKey(whole))
+	if err != nil {
+		return nil, readError(err)
+	}
+	return s.open(whole, sealed)
+}
+
+// Record is one row of a Scan.
+type Record struct {
+	Key   string
+	Value []byte // nil with KeysOnly
+}
+
+// Query says what a Scan yields.
+type Query struct {
+	// Prefix is a key; what lies beneath it is yielded, itself not. Empty: the
+	// whole space.
+	Prefix string
+	// From is the first key to be yielded, if there is such a record, else the
+	// one that follows in the direction of the scan. Empty: from the start.
+	From string
+	// After is as From, but the key itself is left out: the last key of a page
+	// goes here for the next one. At most one of the two is set.
+	After string
+	// Reverse yields the greatest key first.
+	Reverse bool
+	// Limit is the greatest number of records; 0: all.
+	Limit int
+	// KeysOnly leaves the values sealed and unread.
+	KeysOnly bool
+}
+
+// Scan yields records in the order of their keys, as they were when it began.
+//
+// A record that is damaged comes with its key and ErrCorrupt, and the scan goes
+// on. Any other error comes without a key and ends it: ErrKey, ErrClosed,
+// ErrCorrupt where the database's own files are damaged, those of the file
+// system. Close waits for the end of a scan.
+func (s *Space) Scan(q Query) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		if err := s.scan(q, yield); err != nil {
+			yield(Record{}, err)
+		}
+	}
+}
+
+// scan returns the error that ended it early. A panic of the loop's body is not
+// ours to catch: only steps of the iterator are guarded.
+func (s *Space) scan(q Query, yield func(Record, error) bool) error {
+	bounds, err := s.bounds(q)
+	if err != nil {
+		return err
+	}
+	if err := s.db.enter(); err != nil {
+		return err
+	}
+	defer s.db.leave()
+	it, err := s.db.ds.DB.NewIter(bounds)
+	if err != nil {
+		return readError(err)
+	}
+	defer it.Close()
+	for n := 0; q.Limit == 0 || n < q.Limit; n++ {
+		valid, err := step(it, n == 0, q.Reverse)
+		if err != nil || !valid {
+			return readError(err)
+		}
+		rec, err := s.record(it, q.KeysOnly)
+		if rec.Key == "" {
+			return err
+		}
+		if !yield(rec, err) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// step moves the iterator. Its end and its failure look the same but for Error.
+func step(it *pebble.Iterator, first, reverse bool) (valid bool, err error) {
+	defer recovered(&err)
+	switch {
+	case first && reverse:
+		valid = it.Last()
+	case first:
+		valid = it.First()
+	case reverse:
+		valid = it.Prev()
+	default:
+		valid = it.Next()
+	}
+	return valid, it.Error()
+}
+
+// record reads the row under the iterator. The key is empty if the row itself
+// cannot be read.
+func (s *Space) record(it *pebble.Iterator, keysOnly bool) (rec Record, err error) {
+	defer recovered(&err)
+	whole := string(it.Key())
+	if keysOnly {
+		return Record{Key: whole[len(s.prefix):]}, nil
+	}
+	sealed, err := it.ValueAndErr()
+	if err != nil {
+		return Record{}, readError(err)
+	}
+	value, err := s.open(whole, sealed)
+	return Record{Key: whole[len(s.prefix):], Value: value}, err
+}
+
+// bounds turns a query into what pebble seeks by: everything between "prefix/"
+// and "prefix0", which follows it.
+func (s *Space) bounds(q Query) (*pebble.IterOptions, error) {
+	prefix := s.prefix
+	if q.Prefix != "" {
+		var err error
+		if prefix, err = s.key(q.Prefix); err != nil {
+			return nil, err
+		}
+	}
+	o := &pebble.IterOptions{LowerBound: []byte(prefix + "/"), UpperBound: []byte(prefix + "0")}
+	if q.From != "" && q.After != "" {
+		return nil, fmt.Errorf("%w: both From and After", ErrKey)
+	}
+	start := q.From + q.After
+	if start == "" {
+		return o, nil
+	}
+	whole, err := s.key(start)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(whole, prefix+"/") {
+		return nil, fmt.Errorf("%w: %.80q is not under the prefix", ErrKey, start)
+	}
+	// The key that follows k next is k and a zero byte.
+	if included := q.From != ""; q.Reverse == included {
+		whole += "\x00"
+	}
+	if q.Reverse {
+		o.UpperBound = []byte(whole)
+	} else {
+		o.LowerBound = []byte(whole)
+	}
+	return o, nil
+}
+
+// Clear deletes every record of the space, a thousand a batch; each batch is one
+// Commit. For a group that was dropped: its records are unreadable then, but
+// take space.
+func (s *Space) Clear() error {
+	last := ""
+	for {
+		var b Batch
+		// On from the last key: the deleted ones are passed over one by one.
+		for rec, err := range s.Scan(Query{After: last, Limit: 1000, KeysOnly: true}) {
+			if err != nil {
+				return err
+			}
+			s.Delete(&b, rec.Key)
+			last = rec.Key
+		}
+		if b.Len() == 0 {
+			return nil
+		}
+		if err := s.db.Commit(&b); err != nil {
+			return err
+		}
+	}
+}
