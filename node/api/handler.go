@@ -1,0 +1,99 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"conclave/node"
+)
+
+// newHandler builds the whole API over n.
+func newHandler(n *node.Node) http.Handler {
+	mux := http.NewServeMux()
+	a := humago.New(mux, config())
+	registerGroups(a, n)
+	registerPeople(a, n)
+	registerTalk(a, n)
+	registerKeys(a, n)
+	registerEvents(a, n)
+	serveDocument(mux, a)
+	return guard(mux)
+}
+
+// config leaves out what huma would add by itself: pages that load from
+// elsewhere, schema routes and the $schema field in every body.
+func config() huma.Config {
+	c := huma.DefaultConfig("conclave", node.Version)
+	c.Info.Description = "The local API of a conclave node, on its Unix socket. " +
+		"GROUP and PEER references are those of the command line."
+	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "", "", ""
+	c.CreateHooks = nil
+	c.Transformers = []huma.Transformer{fromHuma}
+	c.RejectUnknownQueryParameters = true
+	return c
+}
+
+// serveDocument publishes the finished OpenAPI document.
+func serveDocument(mux *http.ServeMux, a huma.API) {
+	doc := a.OpenAPI()
+	for _, unused := range []string{"ErrorModel", "ErrorDetail"} {
+		delete(doc.Components.Schemas.Map(), unused)
+	}
+	text, err := json.Marshal(doc)
+	if err != nil {
+		panic("api: the OpenAPI document does not encode: " + err.Error())
+	}
+	mux.HandleFunc("GET /v1/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/openapi+json")
+		w.WriteHeader(http.StatusOK)
+		w.Write(text)
+	})
+}
+
+// answer is the shape huma wants an operation's result in.
+type answer[T any] struct{ Body T }
+
+// handle registers one operation. Its id names it in the document; what
+// handler returns becomes the body, and any error a problem.
+func handle[I, O any](a huma.API, method, path, id, summary string, handler func(context.Context, *I) (O, error)) {
+	huma.Register(a, operation(a, method, path, id, summary), func(ctx context.Context, in *I) (*answer[O], error) {
+		out, err := handler(ctx, in)
+		if err != nil {
+			return nil, problemOf(err)
+		}
+		return &answer[O]{out}, nil
+	})
+}
+
+func operation(a huma.API, method, path, id, summary string) huma.Operation {
+	schema := a.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem](), true, "Problem")
+	return huma.Operation{
+		OperationID: id,
+		Method:      method,
+		Path:        path,
+		Summary:     summary,
+		// guard has read the body by now; huma's own deadline would stay on
+		// the connection and end a long wait.
+		BodyReadTimeout: -1,
+		MaxBodyBytes:    maxBody + 1,
+		Parameters: []*huma.Param{{
+			Name: timeoutHeader, In: "header", Description: "The longest the operation may take, for example 30s",
+			Schema: &huma.Schema{Type: huma.TypeString},
+		}},
+		Responses: map[string]*huma.Response{"default": {
+			Description: "Failure",
+			Content:     map[string]*huma.MediaType{problemType: {Schema: schema}},
+		}},
+	}
+}
+
+// nothing is the input of an operation that takes none.
+type nothing struct{}
+
+// body is the input of an operation whose arguments all stand in the body.
+type body[T any] struct{ Body T }

@@ -1,0 +1,80 @@
+package words
+
+import "fmt"
+
+// Sealed says whether a group's encryption is on.
+func Sealed(e2ee bool) string {
+	if e2ee {
+		return "sealed"
+	}
+	return "PLAIN"
+}
+
+// Key names an epoch by its generation; nil is none.
+func Key(epoch *uint64) string {
+	if epoch == nil {
+		return "no key yet"
+	}
+	return fmt.Sprintf("key %d", *epoch)
+}
+
+// Marked says why a group's key is due for replacement, "" where it is not.
+func Marked(state string) string {
+	switch state {
+	case "soft":
+		return "key due for replacement"
+	case "hard":
+		return "needs a new key before anyone speaks"
+	}
+	return ""
+}
+
+// Online says whether a member can be reached now.
+func Online(online bool) string {
+	if online {
+		return "online"
+	}
+	return "away"
+}
+
+// Role says what a person may do in a group.
+func Role(role string) string {
+	if role == "none" {
+		return "not a member"
+	}
+	return Line(role)
+}
+
+// Join says how far a request to join has come.
+func Join(state string) string {
+	switch state {
+	case "requested":
+		return "asked; waiting for the answer"
+	case "joined":
+		return "joined"
+	case "declined":
+		return "declined"
+	}
+	return Line(state)
+}
+
+// Delivery says what became of a message. Held is not sent.
+func Delivery(state string, epoch *uint64, encrypted bool) string {
+	switch {
+	case state == "sent" && !encrypted:
+		return "sent PLAIN: anyone relaying can read it"
+	case state == "sent":
+		return "sent, sealed under " + Key(epoch)
+	case state == "held":
+		return "held: kept here, waiting for a key"
+	}
+	return Line(state)
+}
+
+// Count is n with the word for one or for many.
+func Count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
