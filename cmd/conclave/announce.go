@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"conclave/node"
+	"conclave/node/api/words"
+)
+
+// watchRequests tells the person who watches the node about each request to
+// join, with the line that approves it, until ctx ends.
+func (a *app) watchRequests(ctx context.Context, n *node.Node) {
+	events, err := n.Events(ctx, 0)
+	if err != nil {
+		return
+	}
+	told := map[string]bool{}
+	a.tellRequests(ctx, n, told)
+	for e := range events {
+		if e.Kind == "request" {
+			a.tellRequests(ctx, n, told)
+		}
+	}
+}
+
+// tellRequests prints the pending requests that are not in told, and puts them
+// there; told forgets those that are no longer pending.
+func (a *app) tellRequests(ctx context.Context, n *node.Node, told map[string]bool) {
+	pending, err := n.Requests(ctx, "")
+	if err != nil {
+		return
+	}
+	now := map[string]bool{}
+	for _, r := range pending {
+		key := r.GroupID + r.PeerID
+		now[key] = true
+		if !told[key] {
+			told[key] = true
+			a.tellRequest(ctx, n, r)
+		}
+	}
+	for key := range told {
+		if !now[key] {
+			delete(told, key)
+		}
+	}
+}
+
+func (a *app) tellRequest(ctx context.Context, n *node.Node, r node.Request) {
+	name := r.GroupID
+	if g, err := n.Group(ctx, r.GroupID); err == nil {
+		name = words.Line(g.Name)
+	}
+	fmt.Fprintf(a.stderr, "conclave: %s wants to join %s%s\n", r.PeerID, name, quoted(r.Note))
+	fmt.Fprintf(a.stderr, "conclave: fingerprint %s\n", words.Line(r.Fingerprint))
+	fmt.Fprintf(a.stderr, "hint: conclave approve %s %s\n", r.GroupID, r.PeerID)
+}
+
+// quoted puts a note that somebody else wrote into brackets, or is empty.
+func quoted(note string) string {
+	if note = words.Line(note); note == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (%q)", note)
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/term"
+
+	"conclave/node"
+	"conclave/node/api"
+)
+
+// app is what every command shares: the flags of all of them and the streams.
+type app struct {
+	home    string
+	json    bool
+	timeout time.Duration
+
+	homeGiven bool
+
+	stdin          *os.File
+	stdout, stderr io.Writer
+}
+
+// settle checks the shared flags and finds the home.
+func (a *app) settle() error {
+	if a.timeout < 0 {
+		return usage("--timeout is negative")
+	}
+	if a.homeGiven && a.home == "" {
+		return usage("--home is empty")
+	}
+	home, err := findHome(a.home, os.Getenv)
+	if err != nil {
+		return err
+	}
+	a.home = home
+	return nil
+}
+
+// findHome returns the node's folder: given, else from the environment.
+func findHome(given string, getenv func(string) string) (string, error) {
+	if given == "" {
+		given = getenv("CONCLAVE_HOME")
+	}
+	if given != "" {
+		return filepath.Abs(given)
+	}
+	if data := getenv("XDG_DATA_HOME"); filepath.IsAbs(data) {
+		return filepath.Join(data, "conclave"), nil
+	}
+	home := getenv("HOME")
+	if home == "" {
+		return "", usage("there is no home folder: give --home DIR")
+	}
+	return filepath.Join(home, ".local", "share", "conclave"), nil
+}
+
+// dial connects to the node of the home.
+func (a *app) dial(ctx context.Context) (*api.Client, error) {
+	c, err := api.Dial(ctx, a.home, a.timeout)
+	var e *node.Error
+	if a.homeGiven && errors.As(err, &e) && e.Kind == node.NoNode {
+		return nil, &node.Error{Kind: e.Kind, Message: e.Message, Hint: fmt.Sprintf("run `conclave up --home %s`", a.home)}
+	}
+	return c, err
+}
+
+// withNode runs f with a client of the node, each of whose requests is bounded
+// by --timeout.
+func (a *app) withNode(ctx context.Context, f func(context.Context, *api.Client) error) error {
+	c, err := a.dial(ctx)
+	if err != nil {
+		return err
+	}
+	return f(ctx, c)
+}
+
+// isTerminal reports whether a stream is a person's screen or keyboard.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// colour reports whether stdout may be coloured.
+func (a *app) colour() bool {
+	return isTerminal(a.stdout) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// emit writes one result: a JSON object on one line, or what people makes of it.
+func emit[T any](a *app, v T, people func(io.Writer, T)) error {
+	if a.json {
+		return a.line(v)
+	}
+	return a.aligned(func(w io.Writer) { people(w, v) })
+}
+
+// line writes one JSON object on a line of its own, its texts unchanged.
+func (a *app) line(v any) error {
+	enc := json.NewEncoder(a.stdout)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// aligned lets write fill columns that tabs separate.
+func (a *app) aligned(write func(io.Writer)) error {
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	write(w)
+	return w.Flush()
+}
+
+// emitAll writes a list: JSON as it comes, for people as one table, and empty
+// as a hint on stderr at what fills it.
+func emitAll[T any](a *app, items iter.Seq2[T, error], people func(io.Writer, []T), empty string) error {
+	var all []T
+	for v, err := range items {
+		if err != nil {
+			return err
+		}
+		if !a.json {
+			all = append(all, v)
+		} else if err := a.line(v); err != nil {
+			return err
+		}
+	}
+	if a.json {
+		return nil
+	}
+	if len(all) == 0 {
+		a.hint(empty)
+		return nil
+	}
+	return a.aligned(func(w io.Writer) { people(w, all) })
+}
+
+// row writes one line of a table or of a list of fields.
+func row(w io.Writer, cells ...any) {
+	for i, c := range cells {
+		if i > 0 {
+			io.WriteString(w, "\t")
+		}
+		fmt.Fprint(w, c)
+	}
+	io.WriteString(w, "\n")
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"conclave/node"
+	"conclave/node/api"
+	"conclave/node/api/words"
+)
+
+type joinOptions struct {
+	target string // PEER_ID[/GROUP]
+	note   string
+	wait   bool
+	list   bool
+}
+
+func newJoin(a *app) *cobra.Command {
+	var o joinOptions
+	cmd := command("join PEER_ID[/GROUP] [--note TEXT] [--wait] | join --list", "Ask a person to be let into a group", 0, 1, nil)
+	f := cmd.Flags()
+	f.StringVar(&o.note, "note", "", "a line for the person who decides")
+	f.BoolVar(&o.wait, "wait", false, "wait for the answer")
+	f.BoolVar(&o.list, "list", false, "list what was asked, and what became of it")
+	cmd.RunE = runs(func(ctx context.Context, args []string) error {
+		if len(args) > 0 {
+			o.target = args[0]
+		}
+		return runJoin(ctx, a, o)
+	})
+	return cmd
+}
+
+func runJoin(ctx context.Context, a *app, o joinOptions) error {
+	switch {
+	case o.list && (o.target != "" || o.note != "" || o.wait):
+		return usage("join --list stands alone")
+	case o.list:
+		return a.listJoins(ctx)
+	case o.target == "":
+		return usage("join needs PEER_ID or PEER_ID/GROUP")
+	}
+	peer, group, named := strings.Cut(o.target, "/")
+	if named && group == "" {
+		return usage("join %s/ names no group", peer)
+	}
+	return a.withNode(ctx, func(ctx context.Context, c *api.Client) error {
+		j, err := c.Join(ctx, api.Join{Peer: peer, Group: group, Note: o.note, Wait: o.wait})
+		if err != nil {
+			return err
+		}
+		return a.joined(j, o.wait)
+	})
+}
+
+func (a *app) listJoins(ctx context.Context) error {
+	return a.withNode(ctx, func(ctx context.Context, c *api.Client) error {
+		return emitAll(a, c.Joins(ctx), tableJoins, "nothing was asked; ask: conclave join PEER_ID")
+	})
+}
+
+func tableJoins(w io.Writer, all []node.JoinState) {
+	for _, j := range all {
+		group := "group not yet known"
+		if j.GroupID != nil {
+			group = *j.GroupID
+		}
+		row(w, j.PeerID, group, words.Join(j.State))
+	}
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"conclave/node"
+	"conclave/node/api"
+	"conclave/node/api/words"
+)
+
+func newMembers(a *app) *cobra.Command {
+	return command("members GROUP", "List a group's members and the newest key each is known to hold", 1, 1,
+		func(ctx context.Context, args []string) error {
+			return a.withNode(ctx, func(ctx context.Context, c *api.Client) error {
+				return emitAll(a, c.Members(ctx, args[0]), tableMembers, "nobody")
+			})
+		})
+}
+
+func tableMembers(w io.Writer, all []node.Member) {
+	names := make([]string, len(all))
+	for i, m := range all {
+		names[i] = m.Name
+	}
+	alike := words.Alike(names)
+	for i, m := range all {
+		remark := ""
+		switch {
+		case m.Self:
+			remark = "you"
+		case alike[i]:
+			remark = "another has a name like this: compare the fingerprint"
+		}
+		row(w, words.Who(m.Name, m.PeerID), words.Role(m.Role), words.Online(m.Online), words.Key(m.Epoch), m.PeerID, remark)
+	}
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"conclave/node"
+	"conclave/node/api"
+)
+
+// stopWithin is how long an ordered end may take; the contract says 5 s.
+const stopWithin = 4500 * time.Millisecond
+
+type upOptions struct {
+	listen []string
+	peers  []string
+	lan    bool
+	noMDNS bool
+}
+
+func newUp(a *app) *cobra.Command {
+	var o upOptions
+	cmd := command("up [--listen MA]... [--peer MA/p2p/ID]... [--lan] [--no-mdns]", "Run the node", 0, 0,
+		func(ctx context.Context, _ []string) error { return runUp(ctx, a, o) })
+	f := cmd.Flags()
+	f.StringArrayVar(&o.listen, "listen", nil, "listen on this multiaddr (default all addresses, TCP and QUIC)")
+	f.StringArrayVar(&o.peers, "peer", nil, "stay connected to this peer: multiaddr/p2p/PEER_ID")
+	f.BoolVar(&o.lan, "lan", false, "dial private and loopback addresses only")
+	f.BoolVar(&o.noMDNS, "no-mdns", false, "do not look for nodes on the local network, nor be seen there")
+	return cmd
+}
+
+// runUp runs the node until ctx ends, which is no error: it is how a node is
+// stopped.
+func runUp(ctx context.Context, a *app, o upOptions) error {
+	n, err := node.Open(node.Config{
+		Home: a.home, Listen: o.listen, Peers: o.peers, LAN: o.lan, NoMDNS: o.noMDNS, Logger: a.logger(),
+	})
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(stopWithin, a.giveUp) })
+	defer stop()
+	return a.serveNode(ctx, n)
+}
+
+// serveNode runs the network and the API. The API begins when the node's
+// addresses are known and ends before the node does, so that no command ever
+// meets a node that is half there.
+func (a *app) serveNode(ctx context.Context, n *node.Node) error {
+	network, stopNetwork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopNetwork()
+	ran := make(chan error, 1)
+	go func() { ran <- n.Run(network) }()
+
+	doors, closeDoors := context.WithCancel(ctx)
+	defer closeDoors()
+	served := make(chan error, 1)
+	go func() { served <- a.openDoors(doors, n) }()
+
+	select {
+	case err := <-ran:
+		closeDoors()
+		<-served
+		return err
+	case err := <-served:
+		stopNetwork()
+		if stopped := <-ran; err == nil {
+			err = stopped
+		}
+		return err
+	}
+}
+
+// openDoors answers on the socket once the node is ready, and says so. It ends
+// with ctx, or when nobody can be told.
+func (a *app) openDoors(ctx context.Context, n *node.Node) error {
+	server, err := api.Listen(a.home, n, log.New(a.stderr, "conclave: ", 0))
+	if err != nil {
+		return err
+	}
+	select {
+	case <-n.Ready():
+	case <-ctx.Done():
+		return server.Run(ctx)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	told := make(chan error, 1)
+	go func() {
+		err := a.announce(ctx, n)
+		if err != nil {
+			cancel()
+		}
+		told <- err
+	}()
+	err = server.Run(ctx)
+	cancel()
+	return errors.Join(err, <-told)
+}
+
+// ready is the first line of stdout.
+type ready struct {
+	PeerID string   `json:"peer_id"`
+	Addrs  []string `json:"addrs"`
+}
+
+// announce says that the node is up and then, where a person watches, who
+// wants to join.
+func (a *app) announce(ctx context.Context, n *node.Node) error {
+	s, err := n.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if s.Addrs == nil {
+		s.Addrs = []string{}
+	}
+	err = emit(a, ready{s.PeerID, s.Addrs}, func(w io.Writer, r ready) {
+		fmt.Fprintln(w, r.PeerID, strings.Join(r.Addrs, " "))
+	})
+	if err == nil && !a.json && isTerminal(a.stderr) {
+		a.watchRequests(ctx, n)
+	}
+	return err
+}
+
+// giveUp ends a process whose ordered end takes too long. What was
+// acknowledged is on disk since before it was acknowledged.
+func (a *app) giveUp() {
+	fmt.Fprintln(a.stderr, "conclave: the node did not stop in time; ended it")
+	os.Exit(0)
+}
+
+// logger writes the node's log to stderr, without times: whoever keeps it adds
+// them.
+func (a *app) logger() *slog.Logger {
+	options := &slog.HandlerOptions{ReplaceAttr: dropTime}
+	if a.json {
+		return slog.New(slog.NewJSONHandler(a.stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(prefixed{a.stderr}, options))
+}
+
+func dropTime(groups []string, attr slog.Attr) slog.Attr {
+	if len(groups) == 0 && attr.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return attr
+}
+
+// prefixed begins every line of the log as all of stderr begins.
+type prefixed struct{ w io.Writer }
+
+func (p prefixed) Write(line []byte) (int, error) {
+	if _, err := p.w.Write(append([]byte("conclave: "), line...)); err != nil {
+		return 0, err
+	}
+	return len(line), nil
+}
