@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,7 +69,8 @@ type Finder struct {
 	done <-chan struct{}
 	wg   sync.WaitGroup
 
-	renew chan struct{}         // the network changed: announce again
+	here  []string              // the host's own addresses; only used by the loop
+	renew chan struct{}         // here changed: announce again
 	mdns  atomic.Pointer[error] // nil before the first attempt
 }
 
@@ -162,6 +164,7 @@ func (f *Finder) later(op func(*book)) {
 // run owns the book.
 func (f *Finder) run(ctx context.Context, events <-chan any) {
 	b := newBook(f.cfg.Host.ID())
+	f.here = f.interfaces()
 	for _, p := range f.cfg.Static {
 		b.remember(p, time.Now())
 	}
@@ -200,12 +203,37 @@ func (f *Finder) onEvent(b *book, ev any) {
 	case event.EvtPeerIdentificationCompleted:
 		b.learn(peer.AddrInfo{ID: ev.Peer, Addrs: ev.ListenAddrs})
 	case event.EvtLocalAddressesUpdated:
-		b.reset(now)
-		select {
-		case f.renew <- struct{}{}:
-		default:
-		}
+		f.onAddresses(b, now)
 	}
+}
+
+// onAddresses resets the schedule if the host moved to another network. The event
+// alone does not say so: one comes after each start. Only called from the loop.
+func (f *Finder) onAddresses(b *book, now time.Time) {
+	here := f.interfaces()
+	if slices.Equal(here, f.here) {
+		return
+	}
+	f.here = here
+	b.reset(now)
+	select {
+	case f.renew <- struct{}{}:
+	default:
+	}
+}
+
+// interfaces lists the addresses that the host listens on, in order.
+func (f *Finder) interfaces() []string {
+	addrs, err := f.cfg.Host.Network().InterfaceListenAddresses()
+	if err != nil {
+		return nil
+	}
+	out := make([]string, 0, len(addrs))
+	for _, a := range addrs {
+		out = append(out, a.String())
+	}
+	slices.Sort(out)
+	return out
 }
 
 func (f *Finder) dial(ctx context.Context, p peer.AddrInfo) {

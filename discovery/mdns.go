@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -19,8 +18,7 @@ const ServiceName = "_conclave._udp"
 // runMDNS announces and listens, and starts anew whenever the addresses change,
 // since the sockets are bound to the interfaces of the moment.
 func (f *Finder) runMDNS(ctx context.Context) {
-	for {
-		was := f.interfaces()
+	for ctx.Err() == nil {
 		svc := mdns.NewMdnsService(f.cfg.Host, ServiceName, notifee{f})
 		err := svc.Start()
 		if err != nil {
@@ -28,40 +26,12 @@ func (f *Finder) runMDNS(ctx context.Context) {
 			f.cfg.Logger.Debug("mdns", "error", err)
 		}
 		f.mdns.Store(&err)
-		changed := f.awaitChange(ctx, was)
-		svc.Close()
-		if !changed {
-			return
-		}
-	}
-}
-
-// awaitChange returns true once the host's own addresses differ from was, and
-// false when ctx ends.
-func (f *Finder) awaitChange(ctx context.Context, was []string) bool {
-	for {
 		select {
 		case <-ctx.Done():
-			return false
 		case <-f.renew:
-			if !slices.Equal(was, f.interfaces()) {
-				return true
-			}
 		}
+		svc.Close()
 	}
-}
-
-func (f *Finder) interfaces() []string {
-	addrs, err := f.cfg.Host.Network().InterfaceListenAddresses()
-	if err != nil {
-		return nil
-	}
-	out := make([]string, 0, len(addrs))
-	for _, a := range addrs {
-		out = append(out, a.String())
-	}
-	slices.Sort(out)
-	return out
 }
 
 // notifee receives what multicast DNS finds.

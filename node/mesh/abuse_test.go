@@ -23,6 +23,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
 	"google.golang.org/protobuf/proto"
 )
@@ -349,8 +350,8 @@ func TestLANOnlyDialsNoPublicAddress(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	err := m.Connect(ctx, b.ID(), "/ip4/192.0.2.1/tcp/4001")
-	if !errors.Is(err, ErrUnreachable) {
-		t.Errorf("%v, want ErrUnreachable", err)
+	if !errors.Is(err, ErrUnreachable) || !errors.Is(err, swarm.ErrGaterDisallowedConnection) {
+		t.Errorf("%v, want ErrUnreachable by our own refusal", err)
 	}
 	g := gater{lan: true}
 	for addr, want := range map[string]bool{

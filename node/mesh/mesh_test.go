@@ -225,21 +225,29 @@ func TestEventsAndDrop(t *testing.T) {
 }
 
 func TestRememberedPeerIsRedialled(t *testing.T) {
-	a, b := node(t), node(t)
-	if err := a.Remember(b.ID(), b.Addrs()...); err != nil {
-		t.Fatal(err)
-	}
-	up := func() bool { return len(a.Connected()) == 1 }
-	await(t, "connection", up)
-	if err := a.Drop(b.ID()); err != nil {
-		t.Fatal(err)
-	}
-	await(t, "loss", func() bool { return !up() })
-	await(t, "redial", up)
-	a.Forget(b.ID())
-	if len(a.AddrsOf(b.ID())) == 0 {
-		t.Error("no addresses to store")
-	}
+	simulate(t, func(t *testing.T, w *world) {
+		a, b := w.node(), w.node()
+		if err := a.Remember(b.ID(), b.Addrs()...); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			time.Sleep(5 * time.Second)
+			if len(a.Connected()) != 1 {
+				t.Fatal("not connected")
+			}
+			if err := a.Drop(b.ID()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a.Forget(b.ID())
+		time.Sleep(time.Minute)
+		if n := len(a.Connected()); n != 0 {
+			t.Error("redialled although forgotten")
+		}
+		if len(a.AddrsOf(b.ID())) == 0 {
+			t.Error("no addresses to store")
+		}
+	})
 }
 
 func TestStaticPeer(t *testing.T) {
@@ -264,6 +272,16 @@ func TestConnectErrors(t *testing.T) {
 	if err := a.Connect(ctx, b.ID(), "/ip4/127.0.0.1/tcp/1"); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("nobody listens: %v, want ErrUnreachable", err)
 	}
+	port, err := FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The swarm would refuse to try the address again for seconds.
+	late := Config{Identity: identity(t), Listen: []string{fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", port)}}
+	if err := a.Connect(ctx, late.Identity.PeerID(), late.Listen...); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("not there yet: %v, want ErrUnreachable", err)
+	}
+	connect(t, a, nodeWith(t, late))
 	if err := a.Connect(ctx, b.ID(), c.FullAddrs()...); !errors.Is(err, ErrAddress) {
 		t.Errorf("address of another: %v, want ErrAddress", err)
 	}
