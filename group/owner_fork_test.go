@@ -52,9 +52,10 @@ func TestAbuse_MO01_OwnerSignsTwice(t *testing.T) {
 	if r := w.must(carol, Rotate{}); r.Epoch == (Hash{}) {
 		t.Error("a member cannot rotate any more")
 	}
-	cur, _ := bob.Current()
-	if got, _ := carol.Current(); got.EID != cur.EID {
-		t.Error("bob did not take carol's epoch")
+	w.say(bob, "under one key or another")
+	w.say(carol, "we read each other")
+	if b, c := len(w.reads(bob)), len(w.reads(carol)); b != 4 || c != 4 {
+		t.Errorf("bob reads %d lines of 4, carol %d", b, c)
 	}
 }
 

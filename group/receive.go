@@ -1,6 +1,7 @@
 package group
 
 import (
+	"maps"
 	"slices"
 
 	"conclave/keys"
@@ -221,12 +222,12 @@ func (m *Machine) holdKey(e *entry, key keys.Secret) bool {
 }
 
 func (m *Machine) claimEarlyKeys() {
-	for kc, key := range m.early {
+	for _, kc := range slices.SortedFunc(maps.Keys(m.early), Hash.Compare) {
 		if es := m.g.keyUses[kc]; len(es) > 0 {
-			delete(m.early, kc)
 			for _, e := range es {
-				m.holdKey(e, key)
+				m.holdKey(e, m.early[kc])
 			}
+			delete(m.early, kc)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package group
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"conclave/keys"
@@ -62,6 +63,10 @@ func (m *Machine) Heights() Heights {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), a.Peer.Compare(b.Peer))
 	})
 	return h
+}
+
+func compareLatest(a, b latestKey) int {
+	return cmp.Or(cmp.Compare(a.kind, b.kind), a.peer.Compare(b.peer))
 }
 
 func latestSeq(v Verified) uint64 {
@@ -126,8 +131,8 @@ func (m *Machine) MissingAt(peer PeerID, theirs Heights) (Missing, error) {
 	for _, l := range theirs.Latest {
 		has[latestKey{Kind(l.Kind), l.Peer}] = l.Seq
 	}
-	for k, v := range m.latest {
-		if k.peer != peer && latestSeq(v) > has[k] {
+	for _, k := range slices.SortedFunc(maps.Keys(m.latest), compareLatest) {
+		if v := m.latest[k]; k.peer != peer && latestSeq(v) > has[k] {
 			out.Records = append(out.Records, v.Payload)
 		}
 	}
@@ -143,14 +148,21 @@ func (m *Machine) MissingAt(peer PeerID, theirs Heights) (Missing, error) {
 		}
 		recs = append(recs, rs...)
 	}
-	slices.SortFunc(recs, func(a, b *message) int { return compareOrd(a.ord, b.ord, a.hash, b.hash) })
-	for _, r := range recs {
-		out.Messages = append(out.Messages, MessageRef{Author: r.author, Lane: r.lane, Seq: r.seq, Hash: r.hash})
-	}
+	out.Messages = refsOf(recs)
 	slices.SortFunc(out.Bases, func(a, b Based) int {
 		return cmp.Or(a.Author.Compare(b.Author), cmp.Compare(a.Lane, b.Lane))
 	})
 	return out, nil
+}
+
+// refsOf names records, causes first.
+func refsOf(recs []*message) []MessageRef {
+	slices.SortFunc(recs, func(a, b *message) int { return compareOrd(a.ord, b.ord, a.hash, b.hash) })
+	var out []MessageRef
+	for _, r := range recs {
+		out = append(out, MessageRef{Author: r.author, Lane: r.lane, Seq: r.seq, Hash: r.hash})
+	}
+	return out
 }
 
 // entriesBeyond returns the control entries outside what the heights name,

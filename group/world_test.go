@@ -13,7 +13,7 @@ type world struct {
 	t    *testing.T
 	gid  Hash
 	now  uint64
-	n    byte
+	n    uint32
 	all  []*peer
 	seen map[PeerID]*peer
 }
@@ -31,7 +31,7 @@ type peer struct {
 
 func (w *world) entropy() keys.Secret {
 	w.n++
-	return keys.Secret{w.n, byte(w.now), byte(w.now >> 8), byte(w.now >> 16)}
+	return keys.Secret{byte(w.n), byte(w.n >> 8), byte(w.n >> 16)}
 }
 
 func newWorld(t *testing.T, s Settings, names ...string) *world {
