@@ -124,7 +124,7 @@ func (m *Machine) onChange(s Settings) error {
 	if err != nil {
 		return err
 	}
-	if m.st.toggle == e && !s.E2EE {
+	if m.st.toggle() == e && !s.E2EE {
 		m.local.Accepted = e.eh // one's own off counts as accepted
 		m.saveLocal()
 	}
@@ -138,8 +138,8 @@ func (m *Machine) onAcceptPlain() error {
 	if m.st.settings.E2EE {
 		return nil
 	}
-	if m.st.toggle != nil {
-		m.local.Accepted = m.st.toggle.eh
+	if m.st.toggle() != nil {
+		m.local.Accepted = m.st.toggle().eh
 		m.saveLocal()
 	}
 	return nil

@@ -13,8 +13,8 @@ type State struct {
 	view     set
 	terms    []term // terms[0] is the first
 	settings Settings
-	forcing  *entry // the last SET that turned encryption on or changed history
-	toggle   *entry // the last SET that switched encryption, nil if none did
+	forcing  *entry   // the last SET that turned encryption on or changed history
+	toggles  []*entry // the SETs that switched encryption, in order
 
 	removals map[PeerID][]*entry // KICK and BAN in the view, by person
 	unbans   map[PeerID][]*entry
@@ -150,10 +150,18 @@ func (s *State) foldSettings(sets []*entry) {
 			s.forcing = e
 		}
 		if next.E2EE != s.settings.E2EE {
-			s.toggle = e
+			s.toggles = append(s.toggles, e)
 		}
 		s.settings = next
 	}
+}
+
+// toggle is the last SET that switched encryption, nil if none did.
+func (s *State) toggle() *entry {
+	if len(s.toggles) == 0 {
+		return nil
+	}
+	return s.toggles[len(s.toggles)-1]
 }
 
 // owner returns the present owner and term of the view.

@@ -82,7 +82,7 @@ func (m *Machine) Marked(now uint64) Mark { return m.marked(now) }
 // PlainAccepted reports whether this person need not be asked again before a
 // line goes out in plaintext while encryption is off.
 func (m *Machine) PlainAccepted() bool {
-	return m.st.toggle == nil || m.st.settings.E2EE || m.local.Accepted == m.st.toggle.eh
+	return m.st.toggle() == nil || m.st.settings.E2EE || m.local.Accepted == m.st.toggle().eh
 }
 
 // Name returns the profile name that p stated last, "" if none.
@@ -289,6 +289,17 @@ func (m *Machine) Visible(h Hash) bool {
 	return r != nil && m.visible(r)
 }
 
+// MessagesUnder lists the message records sealed under an epoch, in display order.
+func (m *Machine) MessagesUnder(eid Hash) []MessageRef {
+	var recs []*message
+	for _, r := range m.msgs {
+		if r.epoch != nil && r.epoch.eh == eid {
+			recs = append(recs, r)
+		}
+	}
+	return refsOf(recs)
+}
+
 // MayRead says why the message's text cannot be read here, nil if it can.
 func (m *Machine) MayRead(h Hash) error {
 	r := m.msgs[short(h)]
@@ -358,7 +369,7 @@ func (m *Machine) Entry(h Hash) (EntryInfo, bool) {
 	case *Epoch:
 		info.Gen, info.Reason = b.Gen, b.Reason
 	case *Set:
-		info.Settings = b.Settings
+		info.Settings, info.Switched = b.Settings, slices.Contains(m.st.toggles, e)
 	case *Genesis:
 		info.Settings = b.Settings
 	case *Profile:
@@ -378,5 +389,6 @@ type EntryInfo struct {
 	Gen       uint64 // EPOCH
 	Reason    Reason // EPOCH
 	Settings  Settings
+	Switched  bool   // a SET that switched encryption
 	Name      string // PROFILE
 }

@@ -92,7 +92,7 @@ func (m *Machine) apply(e *entry) {
 	m.g.insert(e)
 	m.refold()
 	m.r.Batch.Entries = append(m.r.Batch.Entries, StoredEntry{
-		Author: e.Author, Lane: e.Lane, Seq: e.Seq, Hash: e.eh, Ord: e.ord, Payload: e.payload,
+		Author: e.Author, Lane: e.Lane, Seq: e.Seq, Hash: e.eh, Ord: e.ord, Shown: max(e.ord, m.clock), Payload: e.payload,
 	})
 	m.show(ShowEntry, e.eh, e.Author, e.ord)
 	m.release(short(e.eh))

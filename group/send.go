@@ -38,7 +38,7 @@ func (m *Machine) maySend(s Send) error {
 		return ErrFull
 	case s.Plain && m.requiresE2EE():
 		return ErrRequired
-	case !s.Plain && !m.st.settings.E2EE && m.st.toggle != nil && m.local.Accepted != m.st.toggle.eh:
+	case !s.Plain && !m.st.settings.E2EE && m.st.toggle() != nil && m.local.Accepted != m.st.toggle().eh:
 		return ErrOff
 	}
 	return nil

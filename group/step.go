@@ -171,6 +171,7 @@ type StoredEntry struct {
 	Lane, Seq uint64
 	Hash      Hash
 	Ord       uint64
+	Shown     uint64 // where people see it: no earlier than what this node held by then
 	Payload   []byte
 }
 

@@ -1,0 +1,87 @@
+package node
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"sync"
+
+	"conclave/keys"
+	"conclave/node/store"
+)
+
+const (
+	bookKey  = "/addrs"
+	maxAddrs = 8
+)
+
+// book remembers where the peers that matter were reached last.
+type book struct {
+	n     *Node
+	space *store.Space
+	mu    sync.Mutex
+	addrs map[keys.PeerID][]string
+}
+
+func openBook(n *Node) (*book, error) {
+	space, err := n.directorySpace()
+	if err != nil {
+		return nil, err
+	}
+	b := &book{n: n, space: space, addrs: map[keys.PeerID][]string{}}
+	v, err := space.Get(bookKey)
+	switch {
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrCorrupt):
+		return b, nil // addresses are found again
+	case err != nil:
+		return nil, err
+	}
+	return b, json.Unmarshal(v, &b.addrs)
+}
+
+// note writes down where a peer that matters is reached now.
+func (b *book) note(p keys.PeerID) {
+	if !b.n.matters(p) {
+		return
+	}
+	addrs := b.n.net.AddrsOf(p)
+	addrs = addrs[:min(len(addrs), maxAddrs)]
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(addrs) == 0 || slices.Equal(b.addrs[p], addrs) {
+		return
+	}
+	b.addrs[p] = addrs
+	v, err := json.Marshal(b.addrs)
+	if err != nil {
+		return
+	}
+	var batch store.Batch
+	b.space.Put(&batch, bookKey, v)
+	if err := b.n.db.Commit(&batch); err != nil {
+		b.n.log.Warn("keep addresses", "err", err)
+	}
+}
+
+// keep redials a peer for as long as the node runs.
+func (b *book) keep(p keys.PeerID) {
+	b.mu.Lock()
+	addrs := b.addrs[p]
+	b.mu.Unlock()
+	if err := b.n.net.Remember(p, addrs...); err != nil {
+		b.n.log.Debug("remember", "peer", p.Short(), "err", err)
+	}
+}
+
+// letGo ends the redialling of a peer that left a group, unless it is in
+// another group of this node.
+func (b *book) letGo(p keys.PeerID, gid keys.Hash) {
+	for _, r := range b.n.allRooms() {
+		if r.gid != gid && r.roster.Load().members[p] {
+			return
+		}
+	}
+	if b.n.net != nil {
+		b.n.net.Forget(p)
+	}
+}

@@ -1,0 +1,175 @@
+package node
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"conclave/group"
+	"conclave/keys"
+	"conclave/node/store"
+)
+
+// directory is what the node keeps beside its groups. It is one small record,
+// sealed like the rest.
+type directory struct {
+	Bundle      []byte                    `json:"bundle"` // this node's own, signed
+	Groups      map[keys.Hash]groupRef    `json:"groups"`
+	Joins       []joinRef                 `json:"joins"`
+	Invitations []invitationRef           `json:"invitations"`
+	Verified    map[keys.PeerID]time.Time `json:"verified"`
+}
+
+// groupRef is a group that this node is in, or was.
+type groupRef struct {
+	Direct *[2]keys.PeerID `json:"direct,omitempty"`
+	Asked  bool            `json:"asked,omitempty"` // a conversation that a stranger began, not yet accepted
+}
+
+// joinRef is a request of this person to join somebody's group.
+type joinRef struct {
+	Peer  keys.PeerID `json:"peer"`
+	GID   keys.Hash   `json:"gid"`   // zero while not known
+	Group string      `json:"group"` // as the person gave it, "" if not
+	Note  string      `json:"note"`
+	State string      `json:"state"` // requested, joined, declined
+	Since time.Time   `json:"since"`
+}
+
+// invitationRef is an invitation that this person received.
+type invitationRef struct {
+	ID   keys.Hash   `json:"id"`
+	GID  keys.Hash   `json:"gid"`
+	From keys.PeerID `json:"from"`
+	Name string      `json:"name"`
+}
+
+const (
+	directoryKey   = "/directory"
+	maxInvitations = 256
+	maxJoins       = 256
+	maxAsked       = 32 // conversations that strangers began
+)
+
+func (n *Node) directorySpace() (*store.Space, error) {
+	key, err := n.bag.DataKey(keys.Hash{})
+	if err != nil {
+		return nil, err
+	}
+	return n.db.Space("/n", key)
+}
+
+func (n *Node) openDirectory() error {
+	n.dir = directory{
+		Groups: map[keys.Hash]groupRef{}, Verified: map[keys.PeerID]time.Time{},
+	}
+	space, err := n.directorySpace()
+	if err != nil {
+		return err
+	}
+	v, err := space.Get(directoryKey)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(v, &n.dir)
+}
+
+// saveDirectory makes the directory durable. Called with mu held.
+func (n *Node) saveDirectory() error {
+	v, err := json.Marshal(n.dir)
+	if err != nil {
+		return err
+	}
+	space, err := n.directorySpace()
+	if err != nil {
+		return err
+	}
+	var b store.Batch
+	space.Put(&b, directoryKey, v)
+	return diskError(n.db.Commit(&b))
+}
+
+// change edits the directory and makes it durable.
+func (n *Node) change(edit func(d *directory)) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	edit(&n.dir)
+	return n.saveDirectory()
+}
+
+// read looks at the directory.
+func (n *Node) read(f func(d *directory)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	f(&n.dir)
+}
+
+// matters reports whether a peer is in a group with this node, or was asked to
+// let it in.
+func (n *Node) matters(p keys.PeerID) bool {
+	for _, r := range n.allRooms() {
+		if r.roster.Load().members[p] {
+			return true
+		}
+	}
+	found := false
+	n.read(func(d *directory) {
+		found = slices.ContainsFunc(d.Joins, func(j joinRef) bool { return j.Peer == p && j.State == stateRequested })
+	})
+	return found
+}
+
+// addRoom makes the room of a group that this node was let into, or began, or
+// returns the one that is there.
+func (n *Node) addRoom(gid keys.Hash, ref groupRef) (*room, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if r := n.rooms[gid]; r != nil {
+		return r, nil
+	}
+	if ref.Asked && n.asked() >= maxAsked {
+		return nil, group.ErrFull
+	}
+	n.dir.Groups[gid] = ref
+	if err := n.saveDirectory(); err != nil {
+		return nil, err
+	}
+	r, err := n.openRoom(gid, ref.Direct)
+	if err != nil {
+		return nil, err
+	}
+	n.rooms[gid] = r
+	return r, n.start(r)
+}
+
+// roomFor returns the room that a stream of peer is about. A conversation that
+// the peer begins is made here, as a request, when its ID is that of the two.
+func (n *Node) roomFor(gid keys.Hash, peer keys.PeerID) *room {
+	if r := n.room(gid); r != nil {
+		return r
+	}
+	id, pair := group.DirectID(n.me, peer)
+	if id != gid {
+		return nil
+	}
+	r, err := n.addRoom(gid, groupRef{Direct: &pair, Asked: !n.matters(peer)})
+	if err != nil {
+		n.log.Warn("open conversation", "err", err)
+		return nil
+	}
+	return r
+}
+
+// asked counts the conversations that wait to be accepted. Called with mu held.
+func (n *Node) asked() (count int) {
+	for _, g := range n.dir.Groups {
+		if g.Asked {
+			count++
+		}
+	}
+	return count
+}

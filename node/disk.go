@@ -1,0 +1,259 @@
+package node
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"conclave/group"
+	"conclave/keys"
+	"conclave/node/store"
+)
+
+// Keys of a group's space. Authors are 64 hex digits, numbers and the first
+// half of a hash 16 and 32.
+//
+//	/c/<author>/<lane>/<seq>/<hash>        control entry: ord, payload
+//	/m/<author>/<lane>/<seq>/<hash>        message: ord, flags, payload
+//	/o/<ord>/<author>/<kind>/<lane>/<seq>/<hash>   display order, empty value
+//	/q/<n>                                 outbox
+//	/l/<kind>/<author>                     newest bundle or report
+//	/x/<author>/<lane>/<seq>               alarm
+//	/local                                 what this node alone decided
+const localKey = "/local"
+
+// disk is one group's part of the store and of the keybag.
+type disk struct {
+	gid   keys.Hash
+	bag   *store.Keybag
+	db    *store.DB
+	space *store.Space
+
+	damaged bool // load met a record that cannot be read
+}
+
+func (n *Node) openDisk(gid keys.Hash) (*disk, error) {
+	key, err := n.bag.DataKey(gid)
+	if err != nil {
+		return nil, err
+	}
+	space, err := n.db.Space("/g/"+gid.String(), key)
+	if err != nil {
+		return nil, err
+	}
+	return &disk{gid: gid, bag: n.bag, db: n.db, space: space}, nil
+}
+
+func recordKey(kind string, author keys.PeerID, lane, seq uint64, h keys.Hash) string {
+	return fmt.Sprintf("/%s/%x/%s/%s/%x", kind, author[:], store.Num(lane), store.Num(seq), h[:16])
+}
+
+func orderKey(ord uint64, author keys.PeerID, kind string, lane, seq uint64, h keys.Hash) string {
+	return fmt.Sprintf("/o/%s/%x/%s/%s/%s/%x", store.Num(ord), author[:], kind, store.Num(lane), store.Num(seq), h[:16])
+}
+
+// recordOf turns a key of the display order into that of the record.
+func recordOf(order string) (kind, key string) {
+	p := strings.Split(order, "/") // "", o, ord, author, kind, lane, seq, hash
+	if len(p) != 8 {
+		return "", ""
+	}
+	return p[4], strings.Join([]string{"", p[4], p[3], p[5], p[6], p[7]}, "/")
+}
+
+// save makes room keys durable, then the rest in one atomic write. A key whose
+// entry is lost in between is dropped at the next start.
+func (d *disk) save(ks []group.KeyWrite, batches []*group.Batch) error {
+	if len(ks) > 0 {
+		err := d.bag.Update(func(tx *store.Tx) error {
+			for _, k := range ks {
+				if err := tx.PutRoomKey(d.gid, k.EID, k.Key); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	point("keys-saved")
+	var b store.Batch
+	for _, from := range batches {
+		d.put(&b, from)
+	}
+	return d.db.Commit(&b)
+}
+
+func (d *disk) put(b *store.Batch, from *group.Batch) {
+	for _, e := range from.Entries {
+		d.space.Put(b, recordKey("c", e.Author, e.Lane, e.Seq, e.Hash), append(binary.BigEndian.AppendUint64(nil, e.Ord), e.Payload...))
+		d.space.Put(b, orderKey(e.Shown, e.Author, "c", e.Lane, e.Seq, e.Hash), nil)
+	}
+	for _, m := range from.Messages {
+		flags := byte(0)
+		if m.SigSkipped {
+			flags = 1
+		}
+		d.space.Put(b, recordKey("m", m.Author, m.Lane, m.Seq, m.Hash), slices.Concat(binary.BigEndian.AppendUint64(nil, m.Ord), []byte{flags}, m.Payload))
+		d.space.Put(b, orderKey(m.Ord, m.Author, "m", m.Lane, m.Seq, m.Hash), nil)
+	}
+	for _, o := range from.OutPut {
+		d.space.Put(b, "/q/"+store.Num(o.N), keys.Marshal(o))
+	}
+	for _, n := range from.OutDel {
+		d.space.Delete(b, "/q/"+store.Num(n))
+	}
+	for _, v := range from.Latest {
+		a := v.Author()
+		d.space.Put(b, fmt.Sprintf("/l/%02x/%x", byte(v.Kind()), a[:]), v.Payload)
+	}
+	for _, x := range from.Alarms {
+		d.space.Put(b, fmt.Sprintf("/x/%x/%s/%s", x.Author[:], store.Num(x.Lane), store.Num(x.Seq)), nil)
+	}
+	if from.Local != nil {
+		d.space.Put(b, localKey, keys.Marshal(from.Local))
+	}
+}
+
+// load reads everything that a Machine starts from. A damaged record is left
+// out: the others bring it again.
+func (d *disk) load() (group.Stored, error) {
+	s := group.Stored{Keys: map[keys.Hash]keys.Secret{}}
+	for eid, k := range d.bag.RoomKeys(d.gid) {
+		s.Keys[eid] = k
+	}
+	s.Erased = slices.Collect(d.bag.ErasedEpochs(d.gid))
+	err := d.each("/c", func(_ string, v []byte) error {
+		e, err := d.decode(v, 8)
+		if err == nil && e.Entry() != nil {
+			s.Entries = append(s.Entries, e)
+		}
+		return nil
+	})
+	if err != nil {
+		return s, err
+	}
+	if err := d.each("/m", func(key string, v []byte) error {
+		if m, ok := storedMessage(d.gid, v); ok {
+			s.Messages = append(s.Messages, m)
+		}
+		return nil
+	}); err != nil {
+		return s, err
+	}
+	if err := d.loadSmall(&s); err != nil {
+		return s, err
+	}
+	return s, d.dropOrphans(&s)
+}
+
+func (d *disk) loadSmall(s *group.Stored) error {
+	err := d.each("/q", func(_ string, v []byte) error {
+		var o group.OutItem
+		if keys.Unmarshal(v, &o) == nil {
+			s.Outbox = append(s.Outbox, o)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := d.each("/l", func(_ string, v []byte) error {
+		if r, err := group.DecodeOwn(d.gid, v); err == nil {
+			s.Latest = append(s.Latest, r)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	v, err := d.space.Get(localKey)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.Local = new(group.Local)
+	return keys.Unmarshal(v, s.Local)
+}
+
+// dropOrphans drops room keys whose EPOCH was never stored: the process ended
+// between the two writes, and nothing was sealed under them. Where a record is
+// damaged it may be that EPOCH, and all keys are kept.
+func (d *disk) dropOrphans(s *group.Stored) error {
+	known := map[keys.Hash]bool{}
+	for _, e := range s.Entries {
+		known[e.Hash] = true
+	}
+	var gone []keys.Hash
+	for eid := range s.Keys {
+		if !known[eid] && !d.damaged {
+			gone = append(gone, eid)
+			delete(s.Keys, eid)
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	return d.bag.Update(func(tx *store.Tx) error {
+		for _, eid := range gone {
+			tx.DropRoomKey(d.gid, eid)
+		}
+		return nil
+	})
+}
+
+// each calls f for every whole record under prefix.
+func (d *disk) each(prefix string, f func(key string, v []byte) error) error {
+	for rec, err := range d.space.Scan(store.Query{Prefix: prefix}) {
+		if errors.Is(err, store.ErrCorrupt) && rec.Key != "" {
+			d.damaged = true
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := f(rec.Key, rec.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *disk) decode(v []byte, head int) (group.Verified, error) {
+	if len(v) < head {
+		return group.Verified{}, group.ErrEncoding
+	}
+	return group.DecodeOwn(d.gid, v[head:])
+}
+
+func storedMessage(gid keys.Hash, v []byte) (group.StoredMessage, bool) {
+	if len(v) < 9 {
+		return group.StoredMessage{}, false
+	}
+	r, err := group.DecodeOwn(gid, v[9:])
+	if err != nil || r.Msg() == nil {
+		return group.StoredMessage{}, false
+	}
+	x := r.Msg()
+	return group.StoredMessage{
+		Author: x.Author, Lane: x.Lane, Seq: x.Seq, Hash: r.Hash,
+		Ord: binary.BigEndian.Uint64(v), SigSkipped: v[8] == 1, Payload: v[9:],
+	}, true
+}
+
+// message reads one message record.
+func (d *disk) message(ref group.MessageRef) (group.StoredMessage, error) {
+	v, err := d.space.Get(recordKey("m", ref.Author, ref.Lane, ref.Seq, ref.Hash))
+	if err != nil {
+		return group.StoredMessage{}, err
+	}
+	m, ok := storedMessage(d.gid, v)
+	if !ok {
+		return m, store.ErrCorrupt
+	}
+	return m, nil
+}

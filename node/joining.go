@@ -1,0 +1,305 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"conclave/group"
+	"conclave/keys"
+	"conclave/node/mesh"
+)
+
+// States of a request to join.
+const (
+	stateRequested = "requested"
+	stateJoined    = "joined"
+	stateDeclined  = "declined"
+)
+
+const (
+	askFirst   = 5 * time.Second // between two tries of a request, doubling
+	askLast    = 10 * time.Minute
+	joinWindow = 60 * time.Second // for one try, with the group's whole control log
+	pollJoin   = 2 * time.Second  // while somebody waits for the answer
+)
+
+func (n *Node) serveStreams() {
+	n.net.Handle(protoJoin, n.serveJoin)
+	n.net.Handle(protoKey, n.serveKeys)
+	n.net.Handle(protoSync, n.serveSync)
+	n.net.Handle(protoOffer, n.serveOffer)
+}
+
+// serveJoin answers a request to join one of this node's groups.
+func (n *Node) serveJoin(ctx context.Context, s *mesh.Stream) {
+	b, err := s.ReadFrame(group.MaxPayload)
+	if err != nil {
+		return
+	}
+	req, err := group.ParseJoinRequest(b, s.Peer(), n.me)
+	if err != nil {
+		n.log.Debug("join request", "peer", s.Peer().Short(), "err", err)
+		s.Reset()
+		return
+	}
+	r, status := n.groupAskedFor(ctx, req)
+	if r == nil {
+		put(s, joinAnswer{Status: status})
+		return
+	}
+	if err := r.answerJoin(ctx, s, req); err != nil && ctx.Err() == nil {
+		n.log.Debug("answer join", "peer", s.Peer().Short(), "err", err)
+	}
+}
+
+// groupAskedFor finds the group that a request means: by ID, by name, or the
+// only one that this person owns. None is ever listed.
+func (n *Node) groupAskedFor(ctx context.Context, req group.JoinRequest) (*room, joinStatus) {
+	var fits []*room
+	for _, r := range n.allRooms() {
+		r.look(ctx, func(m *group.Machine) {
+			switch {
+			case m.Direct() != nil || !m.IsMember(n.me):
+			case len(req.Group) == 32:
+				if keys.Hash(req.Group) == r.gid {
+					fits = append(fits, r)
+				}
+			case req.Name != "":
+				if m.Settings().Name == req.Name || isPrefix(req.Name, r.gid) {
+					fits = append(fits, r)
+				}
+			case m.Owner() == n.me:
+				fits = append(fits, r)
+			}
+		})
+	}
+	named := len(req.Group) == 32 || req.Name != ""
+	switch {
+	case len(fits) == 1:
+		return fits[0], joinRequested
+	case named && len(fits) == 0:
+		return nil, joinNotFound
+	}
+	return nil, joinNameIt
+}
+
+// answerJoin takes a request and says where it stands. Whoever is a member gets
+// the control log and the keys on the same stream.
+func (r *room) answerJoin(ctx context.Context, s *mesh.Stream, req group.JoinRequest) error {
+	status, err := r.judgeJoin(ctx, s, req)
+	if err != nil {
+		return err
+	}
+	gid := r.gid
+	if err := put(s, joinAnswer{Status: status, GID: gid[:]}); err != nil || status != joinJoined {
+		return err
+	}
+	var miss group.Missing
+	var eids []keys.Hash
+	var refused error
+	if err := r.look(ctx, func(m *group.Machine) {
+		miss, refused = m.MissingAt(s.Peer(), group.Heights{})
+		eids = m.Servable(s.Peer(), keysPerAsk)
+	}); err != nil || refused != nil {
+		return errors.Join(err, refused)
+	}
+	if err := r.giveBatches(s, group.Missing{Records: miss.Records, Bases: miss.Bases}); err != nil {
+		return err
+	}
+	b, err := keys.ParseBundle(req.Bundle)
+	if err != nil {
+		return err
+	}
+	return r.giveKeys(ctx, s, b, eids)
+}
+
+func (r *room) judgeJoin(ctx context.Context, s *mesh.Stream, req group.JoinRequest) (joinStatus, error) {
+	member, declined := false, false
+	look := func(m *group.Machine) {
+		member = m.IsMember(s.Peer())
+		declined = slices.Contains(m.Local().Declined, s.Peer())
+	}
+	if err := r.look(ctx, look); err != nil {
+		return 0, err
+	}
+	if declined && !member && req.Again {
+		return joinDeclined, nil
+	}
+	ip := s.RemoteIP()
+	if isLoopback(ip) {
+		ip = ""
+	}
+	_, err := r.do(ctx, group.JoinAsked{Request: group.Request{Peer: s.Peer(), Bundle: req.Bundle, Note: req.Note, From: ip}})
+	switch {
+	case errors.Is(err, group.ErrBanned):
+		return joinBanned, nil
+	case errors.Is(err, group.ErrNotAllowed):
+		return joinRefused, nil
+	case err != nil:
+		return 0, err
+	}
+	if err := r.look(ctx, look); err != nil {
+		return 0, err
+	}
+	if member {
+		return joinJoined, nil
+	}
+	return joinRequested, nil
+}
+
+// askJoin asks a peer once to be let in, and takes what it answers.
+func (n *Node) askJoin(ctx context.Context, j joinRef, again bool) (joinRef, error) {
+	ctx, cancel := context.WithTimeout(ctx, joinWindow)
+	defer cancel()
+	s, err := n.net.Open(ctx, j.Peer, protoJoin)
+	if err != nil {
+		return j, err
+	}
+	defer s.Close()
+	entropy, err := keys.NewEntropy()
+	if err != nil {
+		return j, err
+	}
+	req := group.JoinRequest{Approver: j.Peer, Nonce: keys.Derive(entropy, "join", 0), Bundle: n.ownBundle().Raw(), Note: j.Note, Again: again}
+	switch {
+	case j.GID != keys.Hash{}:
+		req.Group = j.GID[:]
+	default:
+		req.Name = j.Group
+	}
+	if err := s.WriteFrame(group.SignJoinRequest(n.self, req)); err != nil {
+		return j, err
+	}
+	var a joinAnswer
+	if err := get(s, &a); err != nil {
+		return j, err
+	}
+	if len(a.GID) == 32 {
+		if j.GID != (keys.Hash{}) && j.GID != keys.Hash(a.GID) {
+			return j, group.ErrGroup
+		}
+		j.GID = keys.Hash(a.GID)
+	}
+	return n.takeAnswer(ctx, s, j, a.Status)
+}
+
+func (n *Node) takeAnswer(ctx context.Context, s *mesh.Stream, j joinRef, status joinStatus) (joinRef, error) {
+	switch status {
+	case joinRequested:
+		j.State = stateRequested
+	case joinJoined:
+		if j.GID == (keys.Hash{}) {
+			return j, group.ErrGroup
+		}
+		if err := n.adopt(ctx, s, j); err != nil {
+			return j, err
+		}
+		j.State = stateJoined
+	case joinDeclined:
+		j.State = stateDeclined
+	case joinBanned:
+		return j, &Error{Kind: NotAllowed, Message: "banned from that group", Hint: "only its owner can lift a ban"}
+	case joinNotFound:
+		return j, &Error{Kind: NotFound, Message: "that peer has no such group", Hint: "ask the person for the line that `conclave group show` prints as join"}
+	case joinNameIt:
+		return j, &Error{Kind: NotFound, Message: "name the group: PEER_ID/GROUP", Hint: "that peer owns none or several; ask the person for the group's name"}
+	case joinRefused:
+		return j, &Error{Kind: NotAllowed, Message: "that peer may not approve requests", Hint: "ask the owner of the group: conclave join OWNER_PEER_ID"}
+	default:
+		return j, &Error{Kind: KindError, Message: "the peer's answer is not understood", Hint: "the two nodes run different versions"}
+	}
+	return j, nil
+}
+
+// adopt takes in the group that a joiner was let into: its control log, then
+// the keys.
+func (n *Node) adopt(ctx context.Context, s *mesh.Stream, j joinRef) error {
+	r, err := n.addRoom(j.GID, groupRef{})
+	if err != nil {
+		return err
+	}
+	if err := r.takeBatches(ctx, s); err != nil {
+		return err
+	}
+	if err := r.takeKeys(ctx, s); err != nil {
+		return err
+	}
+	r.syncer.from(j.Peer)
+	return nil
+}
+
+// keepJoining repeats open requests until they are answered.
+func (n *Node) keepJoining(ctx context.Context) {
+	tries := map[keys.PeerID]int{}
+	next := map[keys.PeerID]time.Time{}
+	for {
+		var open []joinRef
+		n.read(func(d *directory) {
+			for _, j := range d.Joins {
+				if j.State == stateRequested {
+					open = append(open, j)
+				}
+			}
+		})
+		for _, j := range open {
+			if time.Now().Before(next[j.Peer]) {
+				continue
+			}
+			n.tryJoin(ctx, j)
+			next[j.Peer] = time.Now().Add(min(askFirst<<min(tries[j.Peer], 8), askLast))
+			tries[j.Peer]++
+		}
+		select {
+		case <-time.After(askFirst):
+		case <-n.asks:
+			clear(next)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// tryJoin asks once more and keeps the answer.
+func (n *Node) tryJoin(ctx context.Context, j joinRef) {
+	got, err := n.askJoin(ctx, j, true)
+	var refused *Error
+	if errors.As(err, &refused) && (refused.Kind == NotAllowed || refused.Kind == NotFound) {
+		got.State, err = stateDeclined, nil
+	}
+	if err != nil || got == j {
+		return
+	}
+	if err := n.saveJoin(got); err != nil {
+		n.log.Warn("keep join request", "err", err)
+	}
+}
+
+// saveJoin keeps the newest state of a request, and tells who listens.
+func (n *Node) saveJoin(j joinRef) error {
+	err := n.change(func(d *directory) {
+		d.Joins = slices.DeleteFunc(d.Joins, func(o joinRef) bool {
+			return o.Peer == j.Peer && (o.GID == j.GID || o.GID == keys.Hash{} && o.Group == j.Group)
+		})
+		d.Joins = append(d.Joins, j)
+		if over := len(d.Joins) - maxJoins; over > 0 {
+			d.Joins = slices.Delete(d.Joins, 0, over)
+		}
+		if j.State != stateRequested {
+			d.Invitations = slices.DeleteFunc(d.Invitations, func(i invitationRef) bool { return i.GID == j.GID })
+		}
+	})
+	if err == nil {
+		n.bus.publish(Event{Kind: "join", GroupID: j.GID.String()})
+	}
+	return err
+}
+
+// wakeAskers has open requests repeated at once: somebody appeared, or answered.
+func (n *Node) wakeAskers() {
+	select {
+	case n.asks <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,234 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"conclave/group"
+	"conclave/keys"
+)
+
+// CreateGroup makes a group of which this person is the owner, and mints its
+// first room key unless it is plain.
+func (n *Node) CreateGroup(ctx context.Context, c CreateGroup) (GroupInfo, error) {
+	s, err := settingsOf(c)
+	if err != nil {
+		return GroupInfo{}, err
+	}
+	entropy, err := keys.NewEntropy()
+	if err != nil {
+		return GroupInfo{}, err
+	}
+	gid, genesis, err := group.CreateID(n.self, s, c.RequireE2EE, n.clock(), entropy)
+	if err != nil {
+		return GroupInfo{}, personError(err)
+	}
+	r, err := n.addRoom(gid, groupRef{})
+	if err != nil {
+		return GroupInfo{}, personError(err)
+	}
+	if _, err := r.do(ctx, group.Create{Genesis: genesis}); err != nil {
+		return GroupInfo{}, personError(err)
+	}
+	return n.groupInfo(ctx, r)
+}
+
+func settingsOf(c CreateGroup) (group.Settings, error) {
+	s := group.Settings{Name: c.Name, E2EE: !c.Plain, MaxAge: uint64(c.MaxAge.Milliseconds()), MaxMessages: c.MaxMessages}
+	if c.MaxAge == 0 {
+		s.MaxAge = group.DefaultMaxAge
+	}
+	if !group.ValidName(c.Name) {
+		return s, &Error{Kind: KindUsage, Message: "not a group name", Hint: "1 to 64 bytes, no control or bidi characters, no slash, no leading dash"}
+	}
+	if c.Plain && c.RequireE2EE {
+		return s, &Error{Kind: KindUsage, Message: "--plain and --require-encryption contradict each other"}
+	}
+	switch c.History {
+	case "", "none":
+	case "all":
+		s.History = group.HistoryAll
+	default:
+		return s, &Error{Kind: KindUsage, Message: "history is none or all"}
+	}
+	switch c.RotateBy {
+	case "", "any":
+	case "deputies":
+		s.RotateBy = group.RotateByDeputies
+	case "owner":
+		s.RotateBy = group.RotateByOwner
+	default:
+		return s, &Error{Kind: KindUsage, Message: "rotate-by is any, deputies or owner"}
+	}
+	return s, nil
+}
+
+// Groups lists the groups of this person, by name; all adds those left.
+func (n *Node) Groups(ctx context.Context, all bool) ([]GroupInfo, error) {
+	out := []GroupInfo{}
+	for _, r := range n.allRooms() {
+		if n.isAsked(r.gid) && !all {
+			continue
+		}
+		g, err := n.groupInfo(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		if all || g.Role != "none" {
+			g.OwnerPeerID = ""
+			out = append(out, g)
+		}
+	}
+	slices.SortFunc(out, func(a, b GroupInfo) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.GroupID, b.GroupID))
+	})
+	return out, nil
+}
+
+func (n *Node) isAsked(gid keys.Hash) (is bool) {
+	n.read(func(d *directory) { is = d.Groups[gid].Asked })
+	return is
+}
+
+// Group shows one group.
+func (n *Node) Group(ctx context.Context, ref string) (GroupInfo, error) {
+	r, err := n.findGroup(ctx, ref)
+	if err != nil {
+		return GroupInfo{}, err
+	}
+	return n.groupInfo(ctx, r)
+}
+
+func (n *Node) groupInfo(ctx context.Context, r *room) (g GroupInfo, err error) {
+	err = r.look(ctx, func(m *group.Machine) {
+		g = GroupInfo{
+			GroupID: r.gid.String(), Name: n.groupName(m), Role: m.Role(n.me), Members: len(m.Members()),
+			E2EE: m.Settings().E2EE, Epoch: newestHeld(m), Marked: m.Marked(n.clock()).String(),
+			Join: m.Owner().String() + "/" + r.gid.String(), OwnerPeerID: m.Owner().String(),
+		}
+		if m.Local().Hidden {
+			g.Role = "none"
+		}
+	})
+	return g, err
+}
+
+// newestHeld is the generation of the newest epoch whose key this node holds.
+func newestHeld(m *group.Machine) *uint64 {
+	for _, e := range slices.Backward(m.Epochs()) {
+		if e.Held {
+			return &e.Gen
+		}
+	}
+	return nil
+}
+
+// SetGroup changes settings of a group; only its owner may.
+func (n *Node) SetGroup(ctx context.Context, ref string, c SetGroup) (GroupInfo, error) {
+	r, err := n.findGroup(ctx, ref)
+	if err != nil {
+		return GroupInfo{}, err
+	}
+	if err := n.changeSettings(ctx, r, func(s *group.Settings) error {
+		if c.MaxAge != nil {
+			if *c.MaxAge < 1e9 {
+				return &Error{Kind: KindUsage, Message: "--max-age is at least 1s"}
+			}
+			s.MaxAge = uint64(c.MaxAge.Milliseconds())
+		}
+		if c.MaxMessages != nil {
+			s.MaxMessages = *c.MaxMessages
+		}
+		return nil
+	}); err != nil {
+		return GroupInfo{}, err
+	}
+	return n.groupInfo(ctx, r)
+}
+
+func (n *Node) changeSettings(ctx context.Context, r *room, edit func(*group.Settings) error) error {
+	var s group.Settings
+	owner := false
+	if err := r.look(ctx, func(m *group.Machine) { s, owner = m.Settings(), m.Owner() == n.me && m.Direct() == nil }); err != nil {
+		return err
+	}
+	if !owner {
+		return &Error{Kind: NotAllowed, Message: "only the owner may change settings"}
+	}
+	before := s
+	if err := edit(&s); err != nil || s == before {
+		return err
+	}
+	_, err := r.do(ctx, group.Change{Settings: s})
+	return personError(err)
+}
+
+// Encryption switches a group's encryption on or off, or acknowledges that its
+// owner switched it off.
+func (n *Node) Encryption(ctx context.Context, ref, mode string) (Encryption, error) {
+	r, err := n.findGroup(ctx, ref)
+	if err != nil {
+		return Encryption{}, err
+	}
+	switch mode {
+	case "on", "off":
+		err = n.changeSettings(ctx, r, func(s *group.Settings) error { s.E2EE = mode == "on"; return nil })
+	case "accept":
+		_, err = r.do(ctx, group.AcceptPlain{})
+	default:
+		err = &Error{Kind: KindUsage, Message: "encryption is on, off or accept"}
+	}
+	if err != nil {
+		return Encryption{}, personError(err)
+	}
+	g, err := n.groupInfo(ctx, r)
+	return Encryption{GroupID: g.GroupID, E2EE: g.E2EE}, err
+}
+
+// Rotate replaces the room key because this person asks for it.
+func (n *Node) Rotate(ctx context.Context, ref string) (Rotation, error) {
+	r, err := n.findGroup(ctx, ref)
+	if err != nil {
+		return Rotation{}, err
+	}
+	rds, err := r.do(ctx, group.Rotate{})
+	if err != nil {
+		return Rotation{}, personError(err)
+	}
+	out := Rotation{GroupID: r.gid.String(), EID: rds[0].Epoch.String()}
+	err = r.look(ctx, func(m *group.Machine) {
+		e, _ := m.Epoch(rds[0].Epoch)
+		out.Epoch = e.Gen
+	})
+	return out, err
+}
+
+// Keys lists a group's room keys, oldest first: which, by whom, why, and who is
+// known to hold each.
+func (n *Node) Keys(ctx context.Context, ref string) ([]Key, error) {
+	r, err := n.findGroup(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	out := []Key{}
+	err = r.look(ctx, func(m *group.Machine) {
+		members := m.Members()
+		for _, e := range m.Epochs() {
+			k := Key{
+				GroupID: r.gid.String(), Epoch: e.Gen, EID: e.EID.String(), MintedBy: e.Author.String(),
+				Reason: e.Reason.String(), Holders: []string{}, Missing: []string{}, Current: e.Current,
+			}
+			for _, p := range members {
+				switch {
+				case m.Holds(p, e.EID):
+					k.Holders = append(k.Holders, p.String())
+				case m.Covers(p, e.EID) == nil:
+					k.Missing = append(k.Missing, p.String())
+				}
+			}
+			out = append(out, k)
+		}
+	})
+	return out, err
+}

@@ -1,0 +1,149 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"unicode/utf8"
+
+	"conclave/group"
+	"conclave/keys"
+)
+
+// MaxTexts is how many texts one Send takes.
+const MaxTexts = 256
+
+// Send gives texts to a group. When it returns they are durable and will leave
+// exactly once: sent already, or held for a key. With wait it returns when all
+// are sent. On an error those answered stand.
+func (n *Node) Send(ctx context.Context, ref string, texts []string, plain, wait bool) ([]Sent, error) {
+	r, err := n.findGroup(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return r.send(ctx, texts, plain, wait)
+}
+
+func (r *room) send(ctx context.Context, texts []string, plain, wait bool) ([]Sent, error) {
+	if len(texts) == 0 || len(texts) > MaxTexts {
+		return nil, &Error{Kind: KindUsage, Message: fmt.Sprintf("1 to %d texts at a time", MaxTexts)}
+	}
+	items := make([]group.Item, len(texts))
+	for i, t := range texts {
+		if len(t) > group.MaxItemText || !utf8.ValidString(t) || t == "" {
+			return nil, &Error{Kind: KindUsage, Message: "text is empty, too long or not UTF-8", Hint: "a line has 1 byte to 32 KiB"}
+		}
+		id, err := keys.NewItemID()
+		if err != nil {
+			return nil, personError(err)
+		}
+		items[i] = group.Item{ID: id, Text: t}
+	}
+	j := job{events: []group.Event{group.Send{Items: items, Plain: plain}}}
+	if wait {
+		j.wait = make(chan group.SentItem, len(items))
+	}
+	rds, err := r.ask(ctx, j)
+	if err != nil {
+		return nil, personError(err)
+	}
+	sent := rds[0].Sent
+	out := r.sentAnswers(ctx, items, sent, plain)
+	if wait {
+		return r.awaitSent(ctx, out, j.wait)
+	}
+	return out, nil
+}
+
+// sentAnswers says of each item whether it has left.
+func (r *room) sentAnswers(ctx context.Context, items []group.Item, sent []group.SentItem, plain bool) []Sent {
+	out := make([]Sent, len(items))
+	for i, it := range items {
+		out[i] = Sent{GroupID: r.gid.String(), MessageID: it.ID.String(), State: "held", Encrypted: !plain}
+		if k := slices.IndexFunc(sent, func(s group.SentItem) bool { return s.ID == it.ID }); k >= 0 {
+			out[i].markSent(sent[k])
+		}
+	}
+	if slices.ContainsFunc(out, func(s Sent) bool { return s.State == "held" }) {
+		hint := ""
+		r.look(ctx, func(m *group.Machine) { hint = heldReason(m) })
+		for i := range out {
+			if out[i].State == "held" {
+				out[i].Hint = hint
+			}
+		}
+	}
+	return out
+}
+
+func (s *Sent) markSent(i group.SentItem) {
+	s.State, s.Hint = "sent", ""
+	s.Encrypted = i.EID != keys.Hash{}
+	if s.Encrypted {
+		eid := i.EID.String()
+		s.Epoch, s.EID = &i.Gen, &eid
+	}
+}
+
+// heldReason says what held lines wait for.
+func heldReason(m *group.Machine) string {
+	switch pair := m.Direct(); {
+	case !m.Settings().E2EE:
+		return "encryption was switched off; the line stays here until it is on again"
+	case pair != nil && len(m.Epochs()) == 0:
+		if _, known := m.Bundle(other(*pair, m.Me())); !known {
+			return "waiting for the other person's first key"
+		}
+	}
+	return fmt.Sprintf("waiting for key %d", m.Expected())
+}
+
+func (r *room) awaitSent(ctx context.Context, out []Sent, left <-chan group.SentItem) ([]Sent, error) {
+	for slices.ContainsFunc(out, func(s Sent) bool { return s.State == "held" }) {
+		select {
+		case s := <-left:
+			for i := range out {
+				if out[i].MessageID == s.ID.String() {
+					out[i].markSent(s)
+				}
+			}
+		case <-ctx.Done():
+			return nil, &Error{Kind: TimedOut, Message: "still held: " + out[0].Hint, Hint: "the message is kept and leaves when it can"}
+		}
+	}
+	return out, nil
+}
+
+// DM opens the conversation with one person, the same whoever starts it, and
+// sends a text if one is given.
+func (n *Node) DM(ctx context.Context, peer, text string) (Sent, error) {
+	p, err := parsePeer(peer)
+	if err != nil {
+		return Sent{}, err
+	}
+	if p == n.me {
+		return Sent{}, &Error{Kind: NotAllowed, Message: "that is your own peer ID", Hint: "give the other person's"}
+	}
+	gid, pair := group.DirectID(n.me, p)
+	r, err := n.addRoom(gid, groupRef{Direct: &pair})
+	if err != nil {
+		return Sent{}, personError(err)
+	}
+	if _, err := r.do(ctx, group.AcceptTalk{}); err != nil {
+		return Sent{}, personError(err)
+	}
+	if n.isAsked(gid) {
+		if err := n.change(func(d *directory) { d.Groups[gid] = groupRef{Direct: &pair} }); err != nil {
+			return Sent{}, err
+		}
+	}
+	r.syncer.from(p)
+	if text == "" {
+		return Sent{GroupID: gid.String(), State: "open"}, nil
+	}
+	sent, err := r.send(ctx, []string{text}, false, false)
+	if err != nil {
+		return Sent{}, err
+	}
+	return sent[0], nil
+}

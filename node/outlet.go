@@ -1,0 +1,101 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"conclave/node/mesh"
+)
+
+const (
+	outletBacklog = 4096            // payloads; beyond, the oldest are left to catch-up
+	meshWait      = 3 * time.Second // for a peer that is connected but not yet in the mesh
+)
+
+// outlet publishes a room's payloads in order, off the loop: a slow network
+// never holds up the disk.
+type outlet struct {
+	r    *room
+	mu   sync.Mutex
+	list [][]byte
+	more chan struct{}
+	cold time.Time // no waiting for a mesh before this moment
+}
+
+func newOutlet(r *room) *outlet { return &outlet{r: r, more: make(chan struct{}, 1)} }
+
+// add queues payloads that are durable.
+func (o *outlet) add(payloads [][]byte) {
+	if len(payloads) == 0 {
+		return
+	}
+	o.mu.Lock()
+	o.list = append(o.list, payloads...)
+	if over := len(o.list) - outletBacklog; over > 0 {
+		o.list = o.list[over:]
+	}
+	o.mu.Unlock()
+	select {
+	case o.more <- struct{}{}:
+	default:
+	}
+}
+
+func (o *outlet) take() [][]byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	out := o.list
+	o.list = nil
+	return out
+}
+
+func (o *outlet) run(ctx context.Context) {
+	for {
+		select {
+		case <-o.more:
+		case <-ctx.Done():
+			return
+		}
+		for _, p := range o.take() {
+			if o.publish(ctx, p) != nil {
+				return
+			}
+		}
+	}
+}
+
+// publish sends one payload. Where a member is connected but its mesh is not
+// there yet it waits a little; what nobody takes is left to catch-up.
+func (o *outlet) publish(ctx context.Context, p []byte) error {
+	err := o.r.topic.Publish(ctx, p)
+	if errors.Is(err, mesh.ErrEmptyMesh) && time.Now().After(o.cold) && o.anyConnected() {
+		select {
+		case <-o.r.topic.Ready():
+			err = o.r.topic.Publish(ctx, p)
+		case <-time.After(meshWait):
+			o.cold = time.Now().Add(3 * meshWait)
+			o.r.syncer.kick()
+		case <-ctx.Done():
+		}
+	}
+	switch {
+	case err == nil, errors.Is(err, mesh.ErrEmptyMesh):
+	case ctx.Err() != nil, errors.Is(err, mesh.ErrClosed):
+		return err
+	default:
+		o.r.n.log.Warn("publish", "err", err)
+	}
+	return nil
+}
+
+func (o *outlet) anyConnected() bool {
+	members := o.r.roster.Load().members
+	for _, p := range o.r.n.net.Connected() {
+		if members[p] {
+			return true
+		}
+	}
+	return false
+}

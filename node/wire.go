@@ -1,0 +1,120 @@
+package node
+
+import (
+	"conclave/group"
+	"conclave/keys"
+	"conclave/node/mesh"
+)
+
+// The protocols of the node's streams. Every frame is one canonical CBOR array;
+// see the section "Streams" of group/PROTOCOL.md.
+const (
+	protoJoin  = "/conclave/join/1"
+	protoKey   = "/conclave/key/1"
+	protoSync  = "/conclave/sync/1"
+	protoOffer = "/conclave/offer/1"
+)
+
+const (
+	maxFrame   = 512 << 10
+	batchBytes = 256 << 10 // payload bytes after which a batch is full
+)
+
+// joinStatus is the answer to a join request.
+type joinStatus uint64
+
+const (
+	joinRequested joinStatus = iota
+	joinJoined
+	joinDeclined
+	joinBanned
+	joinRefused  // this peer may not approve
+	joinNotFound // no such group here
+	joinNameIt   // the peer owns none, or several: name the group
+	joinLimit
+)
+
+// joinAnswer is the first frame back on the join stream. After joinJoined come
+// batches until one is last, then a keyAnswer.
+type joinAnswer struct {
+	_      struct{} `cbor:",toarray"`
+	Status joinStatus
+	GID    []byte // 32 bytes where the status names a group
+}
+
+// keyAsk asks for room keys, sealed to the asker's present bundle.
+type keyAsk struct {
+	_      struct{} `cbor:",toarray"`
+	GID    keys.Hash
+	Bundle []byte
+	EIDs   []keys.Hash
+}
+
+// keyAnswer has one item for each epoch asked for, in that order.
+type keyAnswer struct {
+	_     struct{} `cbor:",toarray"`
+	Items []keyItem
+}
+
+type keyItem struct {
+	_        struct{} `cbor:",toarray"`
+	EID      keys.Hash
+	Refusal  group.Refusal
+	Envelope []byte
+}
+
+// hello opens catch-up: the asker's root. A wish asks for a rotation besides.
+type hello struct {
+	_    struct{} `cbor:",toarray"`
+	GID  keys.Hash
+	Root keys.Hash
+	Wish bool
+}
+
+// welcome answers a hello. Equal roots end the stream; a peer that is no member
+// here is told so.
+type welcome struct {
+	_      struct{} `cbor:",toarray"`
+	Member bool
+	Root   keys.Hash
+}
+
+// batch is one step of catch-up, acknowledged after it is durable.
+type batch struct {
+	_       struct{} `cbor:",toarray"`
+	Records [][]byte
+	Bases   []base
+	Ranges  [][][]byte // each a contiguous range of one log, oldest first
+	Last    bool
+}
+
+type base struct {
+	_          struct{} `cbor:",toarray"`
+	Author     keys.PeerID
+	Lane, Base uint64
+}
+
+// ack acknowledges a batch.
+type ack struct {
+	_  struct{} `cbor:",toarray"`
+	OK bool
+}
+
+// offer tells a peer of an invitation, or that its join request was answered.
+type offer struct {
+	_    struct{} `cbor:",toarray"`
+	GID  keys.Hash
+	Name string // empty: a nudge to ask again
+}
+
+// put writes one frame.
+func put(s *mesh.Stream, v any) error { return s.WriteFrame(keys.Marshal(v)) }
+
+// get reads one frame into v.
+func get(s *mesh.Stream, v any) error {
+	b, err := s.ReadFrame(maxFrame)
+	if err != nil {
+		return err
+	}
+	return keys.Unmarshal(b, v)
+}
