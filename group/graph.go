@@ -253,19 +253,35 @@ func (g *graph) tip(author PeerID, lane uint64) *entry {
 
 // heads names the newest applied entry of every chain that settles authority:
 // those of every owner there ever was and of everyone who was ever a deputy, in
-// every lane, but for self's own.
+// every lane, but for self's own. Where they are too many, everyone's newest
+// lane comes first, so that nobody's branches and lanes crowd out the others.
 func (g *graph) heads(self PeerID) []Head {
-	var out []Head
+	of := map[PeerID][]Head{}
 	for c, tips := range g.tips {
 		if c.author == self || !g.authorities[c.author] {
 			continue
 		}
 		for _, t := range tips {
-			out = append(out, Head{Author: t.Author, Lane: t.Lane, Seq: t.Seq, Hash: short(t.eh)})
+			of[c.author] = append(of[c.author], Head{Author: t.Author, Lane: t.Lane, Seq: t.Seq, Hash: short(t.eh)})
 		}
 	}
+	var rounds [][]Head
+	for _, hs := range of {
+		slices.SortFunc(hs, func(a, b Head) int { return compareHeads(b, a) })
+		for i, h := range hs {
+			if i == len(rounds) {
+				rounds = append(rounds, nil)
+			}
+			rounds[i] = append(rounds[i], h)
+		}
+	}
+	var out []Head
+	for _, round := range rounds {
+		slices.SortFunc(round, compareHeads)
+		out = append(out, round[:min(len(round), MaxSeen-len(out))]...)
+	}
 	slices.SortFunc(out, compareHeads)
-	return out[:min(len(out), MaxSeen)]
+	return out
 }
 
 // noteAuthority remembers whom e makes, or once made, an owner or a deputy.

@@ -123,7 +123,7 @@ func (m *Machine) isBelow(d Head) bool {
 func (m *Machine) accept(v Verified) bool {
 	x := v.Msg()
 	rec := m.newMessage(v)
-	if len(x.EID) == 0 && m.requiresE2EE() || m.st.isVoid(rec.jid) {
+	if len(x.EID) == 0 && m.requiresE2EE() {
 		return false
 	}
 	if !m.visible(rec) && !m.pend.cited(short(v.Hash)) {

@@ -184,6 +184,9 @@ func (w *world) reads(q *peer) []string {
 	}
 	out := []string{}
 	for _, r := range sortedByDisplay(recs) {
+		if !q.visible(r) {
+			continue
+		}
 		v, err := DecodeOwn(w.gid, q.messages[r.hash].Payload)
 		if err != nil {
 			w.t.Fatal(err)
@@ -191,7 +194,7 @@ func (w *world) reads(q *peer) []string {
 		var key keys.Secret
 		if r.epoch != nil {
 			var ok bool
-			if key, ok = q.Key(r.epoch.eh); !ok || !q.visible(r) {
+			if key, ok = q.Key(r.epoch.eh); !ok {
 				continue
 			}
 		}

@@ -1,0 +1,62 @@
+package group
+
+import (
+	"fmt"
+	"testing"
+)
+
+// A message of someone whose admission turned out void is not shown, but what
+// answers it is.
+func TestAnswerToSomeoneWhoseAdmissionIsVoid(t *testing.T) {
+	w := newWorld(t, settingsFor("team"), "alice", "bob", "carol", "dave", "mallory")
+	alice, bob, carol, dave, mallory := w.all[0], w.all[1], w.all[2], w.all[3], w.all[4]
+	for _, p := range []*peer{bob, carol, dave} {
+		w.admit(alice, p)
+	}
+	w.must(alice, DeputyAdd{Peer: bob.me, Caps: CapApprove | CapRotate})
+	alice.off, dave.off = true, true
+	w.must(bob, JoinAsked{Request: Request{Peer: mallory.me, Bundle: mallory.bundle.Raw()}})
+	w.must(bob, Approve{Peer: mallory.me})
+	w.sync(bob, mallory)
+	w.sync(bob, carol)
+	bob.off, carol.off, mallory.off = true, true, true
+	w.must(alice, DeputyRemove{Peer: bob.me}) // has not seen the admission
+	bob.off, carol.off, mallory.off = false, false, false
+	w.say(mallory, "hello")
+	w.say(carol, "who are you?")
+	w.sync(alice, dave)
+	w.sync(carol, dave)
+	if dave.IsMember(mallory.me) {
+		t.Fatal("the admission beyond the cut counts")
+	}
+	if got := fmt.Sprint(w.reads(dave)); got != "[who are you?]" {
+		t.Errorf("dave reads %s", got)
+	}
+	w.restart(dave)
+	if got := fmt.Sprint(w.reads(dave)); got != "[who are you?]" {
+		t.Errorf("dave reads %s after a restart", got)
+	}
+}
+
+// However many branches and lanes a deputy makes, everyone's entries still cite
+// the owner.
+func TestForksOfADeputyDoNotCrowdOutTheOwner(t *testing.T) {
+	w := newWorld(t, settingsFor("team"), "alice", "bob", "carol")
+	alice, bob, carol := w.all[0], w.all[1], w.all[2]
+	w.admit(alice, bob)
+	w.admit(alice, carol)
+	w.must(alice, DeputyAdd{Peer: bob.me, Caps: CapKick})
+	for i := range 2 * MaxSeen {
+		e := bob.next(TypeProfile, &Profile{Name: fmt.Sprint("bob", i)}, 0)
+		e.Lane = uint64(i % 2 * i)
+		v := w.signEntry(bob, e)
+		w.must(carol, Received{Record: v})
+	}
+	cited := map[PeerID]bool{}
+	for _, h := range carol.next(TypeProfile, &Profile{Name: "carol"}, 0).Seen {
+		cited[h.Author] = true
+	}
+	if !cited[alice.me] || !cited[bob.me] {
+		t.Errorf("cited: alice %v, bob %v", cited[alice.me], cited[bob.me])
+	}
+}
