@@ -137,7 +137,7 @@ func (s *State) soundJoin(e *entry, b *Join) bool {
 		return false
 	}
 	link := inv.body.(*InviteLink)
-	if !link.PreApproved || e.Time > link.Expires+clockSlack {
+	if !link.PreApproved || expired(link, e.Time) {
 		return false
 	}
 	uses := uint64(0)
@@ -162,6 +162,11 @@ func (s *State) soundJoin(e *entry, b *Join) bool {
 	}
 	proof := keys.Record{Body: keys.Marshal(joinProof{GID: s.g.gid, Invite: b.Invite, Joiner: b.Joiner}), Sig: b.Proof}
 	return uses < link.Uses && proof.Verify(keys.LabelProof, s.g.gid, PeerID(link.Key)) == nil
+}
+
+// expired judges a link by the time that the sponsor claims.
+func expired(link *InviteLink, claimed uint64) bool {
+	return claimed > link.Expires && claimed-link.Expires > clockSlack
 }
 
 // joinProof is what the link's key signs for a joiner.

@@ -48,12 +48,15 @@ func (s *State) soundReason(e *entry, b *Epoch) bool {
 	case ReasonEncryptionOn:
 		return s.forcing != nil && some(func(p *entry, _ *State) bool { return !p.past.has(s.forcing.idx) })
 	case ReasonAge:
-		return s.settings.MaxAge > 0 && !some(func(p *entry, _ *State) bool { return e.Time < p.Time+s.settings.MaxAge })
+		return s.settings.MaxAge > 0 && !some(func(p *entry, _ *State) bool { return !aged(p, e.Time, s.settings.MaxAge) })
 	case ReasonMessages, ReasonRequest, ReasonRescue:
 		return !some(func(p *entry, _ *State) bool { return p.Author == e.Author })
 	}
 	return false
 }
+
+// aged reports whether maxAge has passed at now since EPOCH p, by its claim.
+func aged(p *entry, now, maxAge uint64) bool { return now >= p.Time && now-p.Time >= maxAge }
 
 // removedBeyond reports whether an incarnation that is dead in s is not dead in
 // the older view.

@@ -145,3 +145,20 @@ func (d *disk) stored() Stored {
 	}
 	return s
 }
+
+// epochBody is an EPOCH over the newest epochs that p knows, whether or not p
+// may mint it, with a key of its own.
+func (p *peer) epochBody(reason Reason) (*Epoch, keys.Secret) {
+	key, salt := p.w.entropy(), Hash(p.w.entropy())
+	b := &Epoch{
+		Gen: 1, KC: keys.Commitment(key, salt, p.w.gid), Salt: salt, Suite: Suite,
+		History: p.st.settings.History, Reason: reason,
+	}
+	for _, e := range p.newestEpochs(false) {
+		b.Parents = append(b.Parents, e.eh)
+		b.Gen = max(b.Gen, e.body.(*Epoch).Gen+1)
+	}
+	sortHashes(b.Parents)
+	b.Acks = p.acksBeyond(p.newestEpochs(false))
+	return b, key
+}

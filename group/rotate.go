@@ -59,7 +59,7 @@ func (m *Machine) marked(now uint64) Mark {
 // softReasons lists why the current epoch should be replaced soon.
 func (m *Machine) softReasons(cur *entry, now uint64) []Reason {
 	var out []Reason
-	if s := m.st.settings; s.MaxAge > 0 && now >= cur.Time+s.MaxAge {
+	if s := m.st.settings; s.MaxAge > 0 && aged(cur, now, s.MaxAge) {
 		out = append(out, ReasonAge)
 	} else if s.MaxMessages > 0 && m.sealedUnder[cur.idx] >= int(min(s.MaxMessages, 1<<30)) {
 		out = append(out, ReasonMessages)
