@@ -311,7 +311,7 @@ func (b *Epoch) valid() bool {
 }
 
 func (m *Msg) check() error {
-	sealed := len(m.EID) == 32 && len(m.Salt) == 32 && len(m.Commit) == 32 && len(m.Data) > 16
+	sealed := len(m.EID) == 32 && len(m.Salt) == 32 && len(m.Commit) == 32 && sealedLen(len(m.Data))
 	plain := len(m.EID) == 0 && len(m.Salt) == 0 && len(m.Commit) == 0
 	switch {
 	case !sealed && !plain, m.Author.Check() != nil, m.Seq == 0, len(m.Deps) > MaxDeps:
@@ -328,6 +328,13 @@ func (m *Msg) check() error {
 		return err
 	}
 	return nil
+}
+
+// sealedLen reports whether n is the length of some ciphertext: others would
+// say more about the text than its bucket.
+func sealedLen(n int) bool {
+	padded := n - sealOverhead
+	return padded > 0 && keys.PaddedLen(padded-1) == padded
 }
 
 func (c *Chunk) check() error {

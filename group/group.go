@@ -58,6 +58,7 @@ const (
 	MaxRequests    = 32 // join requests waiting for an answer
 	MaxOutbox      = 10_000
 	MaxHeldKeys    = 64 // keys that arrived before their epoch
+	sealOverhead   = 16 // bytes that sealing adds to the padded items
 	maxPendingPeer = 4 << 20
 	maxPendingAll  = 64 << 20
 	maxCited       = 256     // acknowledged entries that an own message adds

@@ -236,6 +236,9 @@ func (m *Machine) Serve(peer PeerID, eid Hash, b keys.Bundle) (SealJob, error) {
 	if e == nil || e.Type != TypeEpoch {
 		return SealJob{}, RefusedNotHeld
 	}
+	if b.Peer != peer {
+		return SealJob{}, RefusedNotMember
+	}
 	if m.erased[eid] {
 		return SealJob{}, RefusedErased
 	}

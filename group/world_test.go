@@ -281,3 +281,29 @@ func (w *world) itemID() keys.ItemID {
 	e := w.entropy()
 	return keys.ItemID(e[:16])
 }
+
+// newTeam makes a group that the first named owns and all others joined.
+func newTeam(t *testing.T, s Settings, names ...string) *world {
+	t.Helper()
+	w := newWorld(t, s, names...)
+	for _, p := range w.all[1:] {
+		w.admit(w.all[0], p)
+	}
+	w.meet(w.all...)
+	return w
+}
+
+// meet lets each of the members catch up with every other, twice, so that what
+// one learns from another reaches all.
+func (w *world) meet(ps ...*peer) {
+	w.t.Helper()
+	for range 2 {
+		for _, p := range ps {
+			for _, q := range ps {
+				if p != q && p.IsMember(q.me) {
+					w.sync(p, q)
+				}
+			}
+		}
+	}
+}
