@@ -147,7 +147,11 @@ func (r *room) pull(ctx context.Context, p keys.PeerID, wish bool) error {
 	if err := get(s, &w); err != nil {
 		return err
 	}
-	if !w.Member || w.Root == root(mine) {
+	if !w.Member {
+		return nil
+	}
+	r.meet(w.Peers)
+	if w.Root == root(mine) {
 		return nil
 	}
 	if err := put(s, mine); err != nil {
@@ -161,6 +165,31 @@ func (r *room) pull(ctx context.Context, p keys.PeerID, wish bool) error {
 		return err
 	}
 	return r.takeBatches(ctx, s)
+}
+
+// told lists the members that this node is connected to, and where.
+func (r *room) told(to keys.PeerID) []peerAddrs {
+	members := r.roster.Load().members
+	var out []peerAddrs
+	for _, p := range r.n.net.Connected() {
+		if addrs := r.n.net.AddrsOf(p); members[p] && p != to && len(addrs) > 0 && len(out) < maxTold {
+			out = append(out, peerAddrs{Peer: p, Addrs: addrs[:min(len(addrs), maxAddrs)]})
+		}
+	}
+	return out
+}
+
+// meet dials members that another member is connected to and this node is not.
+func (r *room) meet(told []peerAddrs) {
+	members := r.roster.Load().members
+	connected := r.n.net.Connected()
+	for _, t := range told[:min(len(told), maxTold)] {
+		if members[t.Peer] && t.Peer != r.n.me && !slices.Contains(connected, t.Peer) {
+			if err := r.n.net.Remember(t.Peer, t.Addrs[:min(len(t.Addrs), maxAddrs)]...); err != nil {
+				r.n.log.Debug("address from a member", "peer", t.Peer.Short(), "err", err)
+			}
+		}
+	}
 }
 
 // takeBatches takes batches until the last.
@@ -269,7 +298,7 @@ func (r *room) serveSync(ctx context.Context, s *mesh.Stream, h hello) error {
 	if h.Wish {
 		r.post(group.Wished{From: s.Peer()})
 	}
-	if err := put(s, welcome{Member: true, Root: root(mine)}); err != nil || h.Root == root(mine) {
+	if err := put(s, welcome{Member: true, Root: root(mine), Peers: r.told(s.Peer())}); err != nil || h.Root == root(mine) {
 		return err
 	}
 	var theirs group.Heights

@@ -72,12 +72,24 @@ type hello struct {
 }
 
 // welcome answers a hello. Equal roots end the stream; a peer that is no member
-// here is told so.
+// here is told so. Peers are members that the answerer is connected to, so that
+// members who know one of them come to know each other.
 type welcome struct {
 	_      struct{} `cbor:",toarray"`
 	Member bool
 	Root   keys.Hash
+	Peers  []peerAddrs
 }
+
+// peerAddrs says where a peer was reached.
+type peerAddrs struct {
+	_     struct{} `cbor:",toarray"`
+	Peer  keys.PeerID
+	Addrs []string
+}
+
+// maxTold is how many peers a welcome names.
+const maxTold = 32
 
 // batch is one step of catch-up, acknowledged after it is durable.
 type batch struct {
