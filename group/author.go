@@ -61,8 +61,14 @@ func (m *Machine) maySign() error {
 	if m.local.Left || m.local.Hidden {
 		return ErrClosed
 	}
+	if m.st.removed(m.me) {
+		return ErrRemoved
+	}
 	if !m.isMember() {
 		return ErrNotMember
+	}
+	if m.careful {
+		return ErrCareful
 	}
 	return nil
 }

@@ -13,6 +13,10 @@ type Config struct {
 	Self   *keys.Identity
 	Direct *[2]PeerID // the two people of a conversation, sorted; nil in a group
 	Bundle keys.Bundle
+
+	// Careful keeps the Machine from signing until a Compared: this home may
+	// have been rolled back, and others would know.
+	Careful bool
 }
 
 // Stored is what a Machine starts from: what its Batches and KeyWrites left
@@ -54,6 +58,8 @@ type Machine struct {
 	local  Local
 	kept   map[Hash]bool // while restoring: the entries of frozen terms that were applied
 	online map[PeerID]bool
+
+	careful bool // signs nothing until this node's heights were compared
 
 	rot     rotation
 	cache   struct{ eligible []*entry }
@@ -110,6 +116,7 @@ func New(cfg Config, stored Stored) *Machine {
 	}
 	m.refold()
 	m.restore(stored)
+	m.careful = cfg.Careful && len(m.st.members()) > 1
 	m.bundles[m.me] = cfg.Bundle
 	if len(cfg.Bundle.Raw()) > 0 {
 		m.latest[latestKey{KindBundle, m.me}] = bundleRecord(cfg.Bundle)

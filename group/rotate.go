@@ -111,7 +111,7 @@ func (m *Machine) hardDue() (uint64, bool) {
 			return m.rot.heldSince, true
 		}
 		return m.rot.hardSince + idleWait, m.g.direct == nil
-	case !speaks || len(m.online) == 0:
+	case !speaks || !m.companyOnline():
 		return m.rot.heldSince, speaks
 	}
 	deputies := m.st.deputies()
@@ -125,6 +125,16 @@ func (m *Machine) hardDue() (uint64, bool) {
 		}
 	}
 	return m.rot.heldSince + min(wait, mostWait), true
+}
+
+// companyOnline reports whether another member is connected.
+func (m *Machine) companyOnline() bool {
+	for p := range m.online {
+		if p != m.me && m.st.member(p) {
+			return true
+		}
+	}
+	return false
 }
 
 // othersKeyed reports whether a first key of a conversation could reach the

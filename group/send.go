@@ -1,6 +1,7 @@
 package group
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -25,8 +26,8 @@ func (m *Machine) onSend(s Send) error {
 }
 
 func (m *Machine) maySend(s Send) error {
-	if err := m.maySign(); err != nil {
-		return err
+	if err := m.maySign(); err != nil && !errors.Is(err, ErrCareful) {
+		return err // what is taken while careful is held until then
 	}
 	for _, it := range s.Items {
 		if len(it.Text) > MaxItemText || !utf8.ValidString(it.Text) {

@@ -95,6 +95,9 @@ type (
 	// NewLane begins a new lane for this node's records: its home was rolled
 	// back, or copied.
 	NewLane struct{}
+	// Compared ends a careful start: this node's heights were compared with
+	// those of the members in reach.
+	Compared struct{}
 	// AcceptTalk accepts a conversation that a stranger began.
 	AcceptTalk struct{}
 )
@@ -123,6 +126,7 @@ func (NewBundle) event()    {}
 func (DeputyAdd) event()    {}
 func (DeputyRemove) event() {}
 func (NewLane) event()      {}
+func (Compared) event()     {}
 func (AcceptTalk) event()   {}
 
 // Ready is what a Step asks of the shell, in this order: Keys durable, then
@@ -308,6 +312,8 @@ func (m *Machine) handle(ev Event) error {
 		return m.onDeputyAdd(ev)
 	case DeputyRemove:
 		return m.onDeputyRemove(ev.Peer)
+	case Compared:
+		m.careful = false
 	case NewLane:
 		m.onNewLane()
 	case AcceptTalk:

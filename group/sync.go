@@ -120,6 +120,30 @@ type Missing struct {
 	Messages []MessageRef
 }
 
+// Farewell lists the control entries that tell a former member how its
+// membership ended: the removal or LEAVE and all that it rests on, which lies
+// before the end of that membership. Nil for whoever is a member or never was.
+func (m *Machine) Farewell(peer PeerID) [][]byte {
+	if !m.st.removed(peer) {
+		return nil
+	}
+	var past set
+	end := func(e *entry) {
+		if !m.st.isVoid(e) {
+			past = past.union(e.past).with(e.idx)
+		}
+	}
+	for _, k := range m.st.removals[peer] {
+		end(k)
+	}
+	for _, j := range m.st.admits[peer] {
+		for _, l := range m.st.leaves[j.eh] {
+			end(l)
+		}
+	}
+	return m.payloads(func(e *entry) bool { return past.has(e.idx) })
+}
+
 // MissingAt works out what the holder of theirs lacks and may have. ErrNotMember
 // where the peer is no member here.
 func (m *Machine) MissingAt(peer PeerID, theirs Heights) (Missing, error) {
@@ -174,9 +198,14 @@ func (m *Machine) entriesBeyond(theirs Heights) [][]byte {
 			past = past.union(e.past).with(e.idx)
 		}
 	}
+	return m.payloads(func(e *entry) bool { return !past.has(e.idx) })
+}
+
+// payloads returns the control entries that are wanted, causes first.
+func (m *Machine) payloads(wanted func(*entry) bool) [][]byte {
 	var es []*entry
 	for _, e := range m.g.all {
-		if !past.has(e.idx) && len(e.payload) > 0 {
+		if len(e.payload) > 0 && wanted(e) {
 			es = append(es, e)
 		}
 	}

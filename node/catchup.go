@@ -27,9 +27,12 @@ type syncer struct {
 	mu     sync.Mutex
 	prefer []keys.PeerID // peers known to hold more
 	more   chan struct{}
+	pulled chan struct{} // has something once a member was asked
 }
 
-func newSyncer(r *room) *syncer { return &syncer{r: r, more: make(chan struct{}, 1)} }
+func newSyncer(r *room) *syncer {
+	return &syncer{r: r, more: make(chan struct{}, 1), pulled: make(chan struct{}, 1)}
+}
 
 // kick asks for a round soon.
 func (s *syncer) kick() {
@@ -85,11 +88,16 @@ func pause(ctx context.Context, d time.Duration) bool {
 // reports whether a key is still wanted.
 func (s *syncer) round(ctx context.Context) bool {
 	for _, p := range s.peers() {
-		if err := s.r.pull(ctx, p, false); err != nil && ctx.Err() == nil {
-			s.r.n.log.Debug("catch-up", "peer", p.Short(), "err", err)
+		err := s.r.pull(ctx, p, false)
+		if err == nil {
+			select {
+			case s.pulled <- struct{}{}:
+			default:
+			}
+			err = s.r.askKeys(ctx, p)
 		}
-		if s.r.askKeys(ctx, p) != nil {
-			continue
+		if err != nil && ctx.Err() == nil {
+			s.r.n.log.Debug("catch-up", "peer", p.Short(), "err", err)
 		}
 	}
 	wants := false
@@ -148,7 +156,7 @@ func (r *room) pull(ctx context.Context, p keys.PeerID, wish bool) error {
 		return err
 	}
 	if !w.Member {
-		return nil
+		return r.takeFarewell(ctx, s, w)
 	}
 	r.meet(w.Peers)
 	if w.Root == root(mine) {
@@ -165,6 +173,27 @@ func (r *room) pull(ctx context.Context, p keys.PeerID, wish bool) error {
 		return err
 	}
 	return r.takeBatches(ctx, s)
+}
+
+// takeFarewell takes the news that this membership has ended. Whoever left by
+// its own wish has told them now, and lets go of them.
+func (r *room) takeFarewell(ctx context.Context, s *mesh.Stream, w welcome) error {
+	if !w.Farewell {
+		return nil
+	}
+	if err := r.takeBatches(ctx, s); err != nil {
+		return err
+	}
+	left := false
+	if err := r.look(ctx, func(m *group.Machine) { left = m.Local().Left }); err != nil || !left {
+		return err
+	}
+	others := r.others()
+	r.roster.Store(&roster{})
+	for _, p := range others {
+		r.n.book.letGo(p, r.gid)
+	}
+	return r.topic.Allow(nil)
 }
 
 // told lists the members that this node is connected to, and where.
@@ -286,14 +315,24 @@ func (n *Node) serveSync(ctx context.Context, s *mesh.Stream) {
 
 func (r *room) serveSync(ctx context.Context, s *mesh.Stream, h hello) error {
 	var mine group.Heights
+	var farewell [][]byte
 	member := false
 	err := r.look(ctx, func(m *group.Machine) {
 		if member = m.Serves(s.Peer()); member {
 			mine = m.Heights()
+		} else {
+			farewell = m.Farewell(s.Peer())
 		}
 	})
-	if err != nil || !member {
-		return errors.Join(err, put(s, welcome{}))
+	if err != nil {
+		return err
+	}
+	if !member {
+		err := put(s, welcome{Farewell: len(farewell) > 0})
+		if err != nil || len(farewell) == 0 {
+			return err
+		}
+		return r.giveBatches(s, group.Missing{Records: farewell})
 	}
 	if h.Wish {
 		r.post(group.Wished{From: s.Peer()})

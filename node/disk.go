@@ -17,7 +17,8 @@ import (
 //
 //	/c/<author>/<lane>/<seq>/<hash>        control entry: ord, payload
 //	/m/<author>/<lane>/<seq>/<hash>        message: ord, flags, payload
-//	/o/<ord>/<author>/<kind>/<lane>/<seq>/<hash>   display order, empty value
+//	/o/<ord>/m/<author>/<lane>/<seq>/<hash>             display order of messages
+//	/o/<shown>/n<ord>/<author>/<lane>/<seq>/<hash>      and of events: after them
 //	/q/<n>                                 outbox
 //	/l/<kind>/<author>                     newest bundle or report
 //	/x/<author>/<lane>/<seq>               alarm
@@ -50,17 +51,29 @@ func recordKey(kind string, author keys.PeerID, lane, seq uint64, h keys.Hash) s
 	return fmt.Sprintf("/%s/%x/%s/%s/%x", kind, author[:], store.Num(lane), store.Num(seq), h[:16])
 }
 
-func orderKey(ord uint64, author keys.PeerID, kind string, lane, seq uint64, h keys.Hash) string {
-	return fmt.Sprintf("/o/%s/%x/%s/%s/%s/%x", store.Num(ord), author[:], kind, store.Num(lane), store.Num(seq), h[:16])
+// messageOrder is the place of a message in the display order, the same at every
+// member.
+func messageOrder(s group.StoredMessage) string {
+	return fmt.Sprintf("/o/%s/m/%x/%s/%s/%x", store.Num(s.Ord), s.Author[:], store.Num(s.Lane), store.Num(s.Seq), s.Hash[:16])
 }
 
-// recordOf turns a key of the display order into that of the record.
-func recordOf(order string) (kind, key string) {
-	p := strings.Split(order, "/") // "", o, ord, author, kind, lane, seq, hash
-	if len(p) != 8 {
-		return "", ""
+// entryOrder is where people see a control entry: after the messages that this
+// node held by then.
+func entryOrder(s group.StoredEntry) string {
+	return fmt.Sprintf("/o/%s/n%s/%x/%s/%s/%x", store.Num(s.Shown), store.Num(s.Ord), s.Author[:], store.Num(s.Lane), store.Num(s.Seq), s.Hash[:16])
+}
+
+// recordOf turns a key of the display order into that of the record, and says
+// whether it is a message. It is empty for what is no such key.
+func recordOf(order string) (key string, message bool) {
+	p := strings.Split(order, "/") // "", o, ord, kind, author, lane, seq, hash
+	if len(p) != 8 || p[3] == "" {
+		return "", false
 	}
-	return p[4], strings.Join([]string{"", p[4], p[3], p[5], p[6], p[7]}, "/")
+	if message = p[3] == "m"; message {
+		return "/m/" + strings.Join(p[4:], "/"), true
+	}
+	return "/c/" + strings.Join(p[4:], "/"), false
 }
 
 // save makes room keys durable, then the rest in one atomic write. A key whose
@@ -90,7 +103,7 @@ func (d *disk) save(ks []group.KeyWrite, batches []*group.Batch) error {
 func (d *disk) put(b *store.Batch, from *group.Batch) {
 	for _, e := range from.Entries {
 		d.space.Put(b, recordKey("c", e.Author, e.Lane, e.Seq, e.Hash), append(binary.BigEndian.AppendUint64(nil, e.Ord), e.Payload...))
-		d.space.Put(b, orderKey(e.Shown, e.Author, "c", e.Lane, e.Seq, e.Hash), nil)
+		d.space.Put(b, entryOrder(e), nil)
 	}
 	for _, m := range from.Messages {
 		flags := byte(0)
@@ -98,7 +111,7 @@ func (d *disk) put(b *store.Batch, from *group.Batch) {
 			flags = 1
 		}
 		d.space.Put(b, recordKey("m", m.Author, m.Lane, m.Seq, m.Hash), slices.Concat(binary.BigEndian.AppendUint64(nil, m.Ord), []byte{flags}, m.Payload))
-		d.space.Put(b, orderKey(m.Ord, m.Author, "m", m.Lane, m.Seq, m.Hash), nil)
+		d.space.Put(b, messageOrder(m), nil)
 	}
 	for _, o := range from.OutPut {
 		d.space.Put(b, "/q/"+store.Num(o.N), keys.Marshal(o))

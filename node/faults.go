@@ -46,6 +46,7 @@ func personError(err error) error {
 	}{
 		{group.ErrNotAllowed, NotAllowed, "not allowed", "only the owner, or a deputy with that right, may do this"},
 		{group.ErrNotMember, NotFound, "not a member of this group", "see `conclave members GROUP`"},
+		{group.ErrRemoved, NotAllowed, "you are no longer a member of this group", "ask to be let in again with `conclave join`"},
 		{group.ErrNoRequest, NotFound, "no such request", "see `conclave requests`"},
 		{group.ErrOff, NotAllowed, "encryption is off in this group", "send with --plain, or acknowledge it once: conclave encryption GROUP accept"},
 		{group.ErrRequired, NotAllowed, "this group requires encryption", "it was created with --require-encryption"},

@@ -98,13 +98,13 @@ func cursor(key string, item int) string { return key + "#" + strconv.Itoa(item)
 func splitCursor(c string) (key string, item int, err error) {
 	if c == "" || strings.HasPrefix(c, gapCursor) {
 		if c != "" {
-			return "/o/~", 0, nil
+			return "/o/z", 0, nil
 		}
 		return "", 0, nil
 	}
 	key, num, _ := strings.Cut(c, "#")
 	item, err = strconv.Atoi(num)
-	if _, rec := recordOf(key); rec == "" || err != nil || item < 0 {
+	if rec, _ := recordOf(key); rec == "" || err != nil || item < 0 {
 		return "", 0, &Error{Kind: KindUsage, Message: "not a cursor of this log"}
 	}
 	return key, item, nil
@@ -113,7 +113,7 @@ func splitCursor(c string) (key string, item int, err error) {
 // linesOf returns the lines of one record of the display order: none where it
 // is hidden.
 func (r *room) linesOf(ctx context.Context, key string) ([]LogLine, error) {
-	kind, recKey := recordOf(key)
+	recKey, message := recordOf(key)
 	v, err := r.disk.space.Get(recKey)
 	if errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrNotFound) {
 		line := r.line("gap", cursor(key, 0))
@@ -125,7 +125,7 @@ func (r *room) linesOf(ctx context.Context, key string) ([]LogLine, error) {
 	}
 	var lines []LogLine
 	err = r.look(ctx, func(m *group.Machine) {
-		if kind == "m" {
+		if message {
 			if s, ok := storedMessage(r.gid, v); ok {
 				lines = r.messageLines(m, key, s)
 			}
@@ -296,10 +296,10 @@ func (r *room) showAll(rd *group.Ready) {
 		return
 	}
 	for _, s := range rd.Batch.Entries {
-		r.publishLines(r.entryLines(r.m, orderKey(s.Shown, s.Author, "c", s.Lane, s.Seq, s.Hash), s.Hash))
+		r.publishLines(r.entryLines(r.m, entryOrder(s), s.Hash))
 	}
 	for _, s := range rd.Batch.Messages {
-		r.publishLines(r.messageLines(r.m, orderKey(s.Ord, s.Author, "m", s.Lane, s.Seq, s.Hash), s))
+		r.publishLines(r.messageLines(r.m, messageOrder(s), s))
 	}
 	for _, s := range rd.Show {
 		switch s.Kind {
@@ -323,7 +323,7 @@ func (r *room) showUnder(eid keys.Hash, rd *group.Ready) {
 		}
 		s, err := r.disk.message(ref)
 		if err == nil {
-			r.publishLines(r.messageLines(r.m, orderKey(s.Ord, s.Author, "m", s.Lane, s.Seq, s.Hash), s))
+			r.publishLines(r.messageLines(r.m, messageOrder(s), s))
 		}
 	}
 }

@@ -28,7 +28,7 @@ func (n *Node) CreateGroup(ctx context.Context, c CreateGroup) (GroupInfo, error
 	if err != nil {
 		return GroupInfo{}, personError(err)
 	}
-	if _, err := r.do(ctx, group.Create{Genesis: genesis}); err != nil {
+	if _, err := r.act(ctx, group.Create{Genesis: genesis}); err != nil {
 		return GroupInfo{}, personError(err)
 	}
 	return n.groupInfo(ctx, r)
@@ -110,6 +110,9 @@ func (n *Node) groupInfo(ctx context.Context, r *room) (g GroupInfo, err error) 
 		if m.Local().Hidden {
 			g.Role = "none"
 		}
+		if g.Role == "none" {
+			g.Marked = group.Unmarked.String()
+		}
 	})
 	return g, err
 }
@@ -160,7 +163,7 @@ func (n *Node) changeSettings(ctx context.Context, r *room, edit func(*group.Set
 	if err := edit(&s); err != nil || s == before {
 		return err
 	}
-	_, err := r.do(ctx, group.Change{Settings: s})
+	_, err := r.act(ctx, group.Change{Settings: s})
 	return personError(err)
 }
 
@@ -175,7 +178,7 @@ func (n *Node) Encryption(ctx context.Context, ref, mode string) (Encryption, er
 	case "on", "off":
 		err = n.changeSettings(ctx, r, func(s *group.Settings) error { s.E2EE = mode == "on"; return nil })
 	case "accept":
-		_, err = r.do(ctx, group.AcceptPlain{})
+		_, err = r.act(ctx, group.AcceptPlain{})
 	default:
 		err = &Error{Kind: KindUsage, Message: "encryption is on, off or accept"}
 	}
@@ -192,7 +195,7 @@ func (n *Node) Rotate(ctx context.Context, ref string) (Rotation, error) {
 	if err != nil {
 		return Rotation{}, err
 	}
-	rds, err := r.do(ctx, group.Rotate{})
+	rds, err := r.act(ctx, group.Rotate{})
 	if err != nil {
 		return Rotation{}, personError(err)
 	}

@@ -49,7 +49,7 @@ func (n *Node) Invite(ctx context.Context, ref, peer string) (Invite, error) {
 	if err != nil {
 		return Invite{}, err
 	}
-	_, err = r.do(ctx, group.Invite{Peer: p})
+	_, err = r.act(ctx, group.Invite{Peer: p})
 	if errors.Is(err, group.ErrDependency) {
 		return Invite{}, &Error{Kind: KindError, Message: "already a member of this group"}
 	}
@@ -129,7 +129,7 @@ func (n *Node) Accept(ctx context.Context, inviteID string, wait bool) (JoinStat
 
 func (n *Node) acceptTalk(ctx context.Context, gid keys.Hash) (JoinState, error) {
 	r := n.room(gid)
-	if _, err := r.do(ctx, group.AcceptTalk{}); err != nil {
+	if _, err := r.act(ctx, group.AcceptTalk{}); err != nil {
 		return JoinState{}, personError(err)
 	}
 	if err := n.change(func(d *directory) { d.Groups[gid] = groupRef{Direct: r.direct} }); err != nil {
@@ -310,7 +310,7 @@ func (n *Node) answerRequest(ctx context.Context, ref, peer, state string, ev fu
 	}); err != nil || found != nil {
 		return Request{}, errors.Join(err, found)
 	}
-	if _, err := r.do(ctx, ev(p)); err != nil {
+	if _, err := r.act(ctx, ev(p)); err != nil {
 		return Request{}, personError(err)
 	}
 	out.PeerID, out.Fingerprint = p.String(), p.Fingerprint()
@@ -333,7 +333,7 @@ func (n *Node) Leave(ctx context.Context, ref string, abandon bool) (Change, err
 	if owner && !abandon {
 		return Change{}, &Error{Kind: NotAllowed, Message: "the owner cannot leave the others behind", Hint: "leave with --abandon: members go on without an owner, settings freeze"}
 	}
-	if _, err := r.do(ctx, group.Quit{Abandon: abandon}); err != nil {
+	if _, err := r.act(ctx, group.Quit{Abandon: abandon}); err != nil {
 		return Change{}, personError(err)
 	}
 	return n.changed(ctx, r, n.me, "left")
@@ -364,7 +364,7 @@ func (n *Node) remove(ctx context.Context, ref, peer, state string, ev func(keys
 	if err := r.look(ctx, func(m *group.Machine) { p, found = findPeer(m, m.Everyone(), peer) }); err != nil || found != nil {
 		return Change{}, errors.Join(err, found)
 	}
-	if _, err := r.do(ctx, ev(p)); err != nil {
+	if _, err := r.act(ctx, ev(p)); err != nil {
 		return Change{}, personError(err)
 	}
 	return n.changed(ctx, r, p, state)
@@ -386,6 +386,9 @@ func (n *Node) Verify(ctx context.Context, ref string, mark bool) (Verification,
 	if err != nil {
 		if p, found := n.anyMember(ctx, ref); found == nil {
 			return n.verifyPeer(p, mark)
+		}
+		if KindOf(err) == NotFound && looksMalformed(ref) {
+			_, err = parsePeer(ref)
 		}
 		return Verification{}, err
 	}

@@ -132,7 +132,7 @@ func (n *Node) DM(ctx context.Context, peer, text string) (Sent, error) {
 	if err != nil {
 		return Sent{}, personError(err)
 	}
-	if _, err := r.do(ctx, group.AcceptTalk{}); err != nil {
+	if _, err := r.act(ctx, group.AcceptTalk{}); err != nil {
 		return Sent{}, personError(err)
 	}
 	if n.isAsked(gid) {

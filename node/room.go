@@ -35,6 +35,9 @@ type room struct {
 	roster  atomic.Pointer[roster] // what the validator reads
 	applied sync.Map               // group.Short of every applied control entry
 
+	compared atomic.Bool   // the start is over: this node may sign
+	signing  chan struct{} // closed with it
+
 	m       *group.Machine // Only the loop touches what follows.
 	wake    *time.Timer
 	waiters map[keys.ItemID]chan group.SentItem
@@ -66,7 +69,7 @@ func (n *Node) openRoom(gid keys.Hash, direct *[2]keys.PeerID) (*room, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &room{n: n, gid: gid, direct: direct, disk: d, jobs: make(chan job, jobBacklog), waiters: map[keys.ItemID]chan group.SentItem{}}
+	r := &room{n: n, gid: gid, direct: direct, disk: d, jobs: make(chan job, jobBacklog), waiters: map[keys.ItemID]chan group.SentItem{}, signing: make(chan struct{})}
 	r.out, r.syncer = newOutlet(r), newSyncer(r)
 	return r, r.reload()
 }
@@ -77,7 +80,7 @@ func (r *room) reload() error {
 	if err != nil {
 		return err
 	}
-	r.m = group.New(group.Config{GID: r.gid, Self: r.n.self, Direct: r.direct, Bundle: r.n.bundle}, stored)
+	r.m = group.New(group.Config{GID: r.gid, Self: r.n.self, Direct: r.direct, Bundle: r.n.bundle, Careful: !r.compared.Load()}, stored)
 	for _, e := range stored.Entries {
 		r.applied.Store(group.Short(e.Hash[:16]), true)
 	}
@@ -95,12 +98,45 @@ func (n *Node) start(r *room) (err error) {
 	}
 	r.wake = time.NewTimer(time.Millisecond)
 	n.wg.Go(func() { r.loop(n.ctx) })
+	n.wg.Go(func() { r.beginSigning(n.ctx) })
 	n.wg.Go(func() { r.out.run(n.ctx) })
 	n.wg.Go(func() { r.syncer.run(n.ctx) })
 	for _, p := range n.net.Connected() {
 		r.post(group.Online{Peer: p, Up: true})
 	}
 	return nil
+}
+
+// compareWait is how long a start waits for a member to compare heights with.
+const compareWait = 2 * time.Second
+
+// beginSigning lets the room sign once its heights were compared with a
+// member's, or nobody could be reached: a home that was rolled back must not
+// use a number twice.
+func (r *room) beginSigning(ctx context.Context) {
+	if len(r.others()) > 0 {
+		select {
+		case <-r.syncer.pulled:
+		case <-time.After(compareWait):
+		case <-ctx.Done():
+			return
+		}
+	}
+	r.compared.Store(true)
+	r.ask(ctx, job{events: []group.Event{group.Compared{}}})
+	close(r.signing)
+}
+
+// act is do for what this person wants: it waits for the start to be over.
+func (r *room) act(ctx context.Context, ev group.Event) ([]group.Ready, error) {
+	select {
+	case <-r.signing:
+		return r.do(ctx, ev)
+	case <-ctx.Done():
+		return nil, waitError(ctx)
+	case <-r.n.ctx.Done():
+		return nil, errStopping
+	}
 }
 
 // loop runs the room. Everything that waits when a turn begins shares its one

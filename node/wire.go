@@ -71,14 +71,15 @@ type hello struct {
 	Wish bool
 }
 
-// welcome answers a hello. Equal roots end the stream; a peer that is no member
-// here is told so. Peers are members that the answerer is connected to, so that
+// welcome answers a hello. Equal roots end the stream. Peers are members that the answerer is connected to, so that
 // members who know one of them come to know each other.
 type welcome struct {
 	_      struct{} `cbor:",toarray"`
 	Member bool
 	Root   keys.Hash
 	Peers  []peerAddrs
+
+	Farewell bool // a former member gets batches that tell how it ended
 }
 
 // peerAddrs says where a peer was reached.
