@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,9 @@ const (
 	// dialTimeout bounds one attempt. A TCP handshake that loses its first
 	// packets needs a little over 3 s; more than 10 s is a dead address.
 	dialTimeout = 10 * time.Second
+	// lookAround is how often the machine's own addresses are read. libp2p tells
+	// of a change after up to a minute; a person has given up by then.
+	lookAround = 2 * time.Second
 	// maxDials is the number of attempts under way at the same time.
 	maxDials = 16
 )
@@ -45,6 +49,9 @@ type Config struct {
 	Dial func(context.Context, peer.AddrInfo) error
 	// Logger gets debug lines; nil discards them.
 	Logger *slog.Logger
+
+	// networks lists the machine's own addresses; tests replace it.
+	networks func() []netip.Prefix
 }
 
 func (c *Config) validate() error {
@@ -56,6 +63,9 @@ func (c *Config) validate() error {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.networks == nil {
+		c.networks = ownNetworks
 	}
 	return nil
 }
@@ -69,8 +79,7 @@ type Finder struct {
 	done <-chan struct{}
 	wg   sync.WaitGroup
 
-	here  []string              // the host's own addresses; only used by the loop
-	renew chan struct{}         // here changed: announce again
+	renew chan struct{}         // the network changed: announce again
 	mdns  atomic.Pointer[error] // nil before the first attempt
 }
 
@@ -83,7 +92,6 @@ func Start(ctx context.Context, cfg Config) (*Finder, error) {
 	sub, err := cfg.Host.EventBus().Subscribe([]any{
 		new(event.EvtPeerConnectednessChanged),
 		new(event.EvtPeerIdentificationCompleted),
-		new(event.EvtLocalAddressesUpdated),
 	}, eventbus.BufSize(256), eventbus.Name("conclave/discovery"))
 	if err != nil {
 		return nil, err
@@ -164,14 +172,15 @@ func (f *Finder) later(op func(*book)) {
 // run owns the book.
 func (f *Finder) run(ctx context.Context, events <-chan any) {
 	b := newBook(f.cfg.Host.ID())
-	f.here = f.interfaces()
 	for _, p := range f.cfg.Static {
 		b.remember(p, time.Now())
 	}
 	var dials sync.WaitGroup
 	defer dials.Wait()
-	timer := time.NewTimer(0)
+	timer, look := time.NewTimer(0), time.NewTicker(lookAround)
 	defer timer.Stop()
+	defer look.Stop()
+	here := f.cfg.networks()
 	for {
 		select {
 		case <-ctx.Done():
@@ -179,7 +188,12 @@ func (f *Finder) run(ctx context.Context, events <-chan any) {
 		case op := <-f.ops:
 			op(b)
 		case ev := <-events:
-			f.onEvent(b, ev)
+			onEvent(b, ev)
+		case <-look.C:
+			if now := f.cfg.networks(); !slices.Equal(now, here) {
+				here = now
+				f.onMove(b)
+			}
 		case <-timer.C:
 		}
 		now := time.Now()
@@ -191,49 +205,26 @@ func (f *Finder) run(ctx context.Context, events <-chan any) {
 }
 
 // onEvent tells the book what the host reports. Only called from the loop.
-func (f *Finder) onEvent(b *book, ev any) {
-	now := time.Now()
+func onEvent(b *book, ev any) {
 	switch ev := ev.(type) {
 	case event.EvtPeerConnectednessChanged:
 		if ev.Connectedness == network.Connected {
 			b.connected(ev.Peer)
 		} else {
-			b.disconnected(ev.Peer, now)
+			b.disconnected(ev.Peer, time.Now())
 		}
 	case event.EvtPeerIdentificationCompleted:
 		b.learn(peer.AddrInfo{ID: ev.Peer, Addrs: ev.ListenAddrs})
-	case event.EvtLocalAddressesUpdated:
-		f.onAddresses(b, now)
 	}
 }
 
-// onAddresses resets the schedule if the host moved to another network. The event
-// alone does not say so: one comes after each start. Only called from the loop.
-func (f *Finder) onAddresses(b *book, now time.Time) {
-	here := f.interfaces()
-	if slices.Equal(here, f.here) {
-		return
-	}
-	f.here = here
-	b.reset(now)
+// onMove starts over on another network. Only called from the loop.
+func (f *Finder) onMove(b *book) {
+	b.reset(time.Now())
 	select {
 	case f.renew <- struct{}{}:
 	default:
 	}
-}
-
-// interfaces lists the addresses that the host listens on, in order.
-func (f *Finder) interfaces() []string {
-	addrs, err := f.cfg.Host.Network().InterfaceListenAddresses()
-	if err != nil {
-		return nil
-	}
-	out := make([]string, 0, len(addrs))
-	for _, a := range addrs {
-		out = append(out, a.String())
-	}
-	slices.Sort(out)
-	return out
 }
 
 func (f *Finder) dial(ctx context.Context, p peer.AddrInfo) {

@@ -3,7 +3,9 @@ package discovery
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,6 +114,27 @@ func TestWakeDialsAtOnce(t *testing.T) {
 		synctest.Wait()
 		if len(d.times) != before+1 {
 			t.Errorf("%d attempts, want one more than %d", len(d.times), before)
+		}
+	})
+}
+
+func TestAnotherNetworkDialsAtOnce(t *testing.T) {
+	pair(t, func(t *testing.T, a, b host.Host) {
+		d := &dialler{began: time.Now()}
+		var moved atomic.Bool
+		f := start(t, Config{Host: a, Dial: d.dial, Static: []peer.AddrInfo{addrOf(b)}, networks: func() []netip.Prefix {
+			if moved.Load() {
+				return []netip.Prefix{netip.MustParsePrefix("10.0.0.7/24")}
+			}
+			return nil
+		}})
+		defer f.Close()
+		time.Sleep(64 * time.Second)
+		before := len(d.times)
+		moved.Store(true)
+		time.Sleep(lookAround + time.Millisecond)
+		if len(d.times) <= before || d.times[before] > 64*time.Second+lookAround {
+			t.Errorf("attempts at %v", d.times) // the next would have been at 91 s
 		}
 	})
 }

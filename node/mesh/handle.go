@@ -24,9 +24,11 @@ const (
 
 // quota counts the inbound streams under way.
 type quota struct {
-	mu    sync.Mutex
-	total map[protocol.ID]int
-	peers map[quotaKey]int
+	mu     sync.Mutex
+	closed bool
+	total  map[protocol.ID]int
+	peers  map[quotaKey]int
+	wg     sync.WaitGroup
 }
 
 type quotaKey struct {
@@ -41,15 +43,25 @@ func (q *quota) take(proto protocol.ID, p peer.ID) bool {
 		q.total, q.peers = make(map[protocol.ID]int), make(map[quotaKey]int)
 	}
 	k := quotaKey{proto, p}
-	if q.total[proto] >= maxStreams || q.peers[k] >= maxPeerStreams {
+	if q.closed || q.total[proto] >= maxStreams || q.peers[k] >= maxPeerStreams {
 		return false
 	}
 	q.total[proto]++
 	q.peers[k]++
+	q.wg.Add(1)
 	return true
 }
 
+// wait refuses what comes now, and returns when nothing is under way.
+func (q *quota) wait() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	q.wg.Wait()
+}
+
 func (q *quota) give(proto protocol.ID, p peer.ID) {
+	defer q.wg.Done()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	k := quotaKey{proto, p}
@@ -67,7 +79,7 @@ func (m *Mesh) Handle(proto string, h func(ctx context.Context, s *Stream)) {
 	id := protocol.ID(proto)
 	m.host.SetStreamHandler(id, func(s network.Stream) {
 		p := s.Conn().RemotePeer()
-		if m.ctx.Err() != nil || !m.quota.take(id, p) {
+		if !m.quota.take(id, p) {
 			s.Reset()
 			return
 		}

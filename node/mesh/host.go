@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
 	"time"
 
 	"conclave/keys"
@@ -20,6 +21,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	ma "github.com/multiformats/go-multiaddr"
 )
 
 // userAgent is all that a peer learns of the program, beside the protocols.
@@ -56,55 +58,105 @@ func FreePort() (int, error) {
 
 // newHost makes the libp2p host: Noise over TCP, and QUIC, and nothing that
 // talks to third parties (no relay, DHT, port mapping or reachability probes).
-func newHost(cfg Config) (host.Host, error) {
-	opts, err := hostOptions(cfg)
+// More options are for tests.
+func newHost(cfg Config, more ...libp2p.Option) (host.Host, error) {
+	listen, err := parseListen(cfg.Listen)
 	if err != nil {
 		return nil, err
 	}
-	h, err := libp2p.New(opts...)
+	parts, err := newParts(cfg.Identity)
 	if err != nil {
+		return nil, err
+	}
+	h, err := libp2p.New(append(parts.options(cfg), more...)...)
+	if err != nil {
+		parts.close()
 		return nil, fmt.Errorf("start the network: %w", err)
+	}
+	if err := listenOn(h, listen); err != nil {
+		h.Close()
+		return nil, err
 	}
 	return h, nil
 }
 
-func hostOptions(cfg Config) ([]libp2p.Option, error) {
-	sk, err := crypto.UnmarshalEd25519PrivateKey(cfg.Identity.Ed25519())
+// listenOn listens on each address. Left to itself, libp2p is content with any
+// one of them. A machine without IPv6 is no failure.
+func listenOn(h host.Host, addrs []ma.Multiaddr) error {
+	for _, a := range addrs {
+		err := h.Network().Listen(a)
+		anyIPv6 := a[0].Code() == ma.P_IP6 && a[0].Value() == "::"
+		if err != nil && (!anyIPv6 || errors.Is(err, syscall.EADDRINUSE)) {
+			return fmt.Errorf("%w on %s: %w", ErrListen, a, err)
+		}
+	}
+	return nil
+}
+
+func parseListen(texts []string) ([]ma.Multiaddr, error) {
+	var out []ma.Multiaddr
+	for _, s := range texts {
+		a, err := ma.NewMultiaddr(s)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %q", ErrAddress, s)
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// parts are what has to be closed if the host does not come to be.
+type parts struct {
+	key    crypto.PrivKey
+	limits network.ResourceManager
+	conns  *connmgr.BasicConnMgr
+}
+
+func newParts(id *keys.Identity) (*parts, error) {
+	sk, err := crypto.UnmarshalEd25519PrivateKey(id.Ed25519())
 	if err != nil {
 		return nil, err
 	}
-	limits, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits()),
+	conns, err := connmgr.NewConnManager(160, 192)
+	if err != nil {
+		return nil, err
+	}
+	rm, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits()),
 		rcmgr.WithMetricsDisabled(), rcmgr.WithLimitPerSubnet(perIPv4(), perIPv6()))
 	if err != nil {
+		conns.Close()
 		return nil, err
 	}
-	conns, err := connmgr.NewConnManager(160, 192, connmgr.WithGracePeriod(time.Minute))
-	if err != nil {
-		return nil, err
-	}
-	listen := libp2p.ListenAddrStrings(cfg.Listen...)
-	if len(cfg.Listen) == 0 {
-		listen = libp2p.NoListenAddrs
-	}
+	return &parts{sk, rm, conns}, nil
+}
+
+func (p *parts) close() {
+	p.limits.Close()
+	p.conns.Close()
+}
+
+func (p *parts) options(cfg Config) []libp2p.Option {
 	return []libp2p.Option{
-		libp2p.Identity(sk),
+		libp2p.NoListenAddrs, // see listenOn
+		libp2p.Identity(p.key),
 		libp2p.UserAgent(userAgent),
 		libp2p.ProtocolVersion(userAgent),
-		libp2p.Transport(tcp.NewTCPTransport),
+		// With SO_REUSEPORT two nodes could share a port, and a dial would reach
+		// the one or the other.
+		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
 		libp2p.Transport(quic.NewTransport),
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
 		libp2p.ConnectionGater(gater{lan: cfg.LAN}),
-		libp2p.ResourceManager(limits),
-		libp2p.ConnectionManager(conns),
+		libp2p.ResourceManager(p.limits),
+		libp2p.ConnectionManager(p.conns),
 		libp2p.WithDialTimeout(10 * time.Second),
 		libp2p.DisableRelay(),
 		libp2p.DisableMetrics(),
 		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.ForceReachabilityPrivate(), // no reachability probes
 		libp2p.Ping(false),
-		listen,
-	}, nil
+	}
 }
 
 // limits bound what strangers can make the node hold. A stranger costs at most

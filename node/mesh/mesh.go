@@ -17,6 +17,7 @@ import (
 	"conclave/discovery"
 	"conclave/keys"
 
+	"github.com/libp2p/go-libp2p"
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -34,6 +35,8 @@ var (
 	ErrNoProtocol = errors.New("peer does not speak the protocol")
 	// ErrAddress: the text is no multiaddr, or names another peer.
 	ErrAddress = errors.New("not an address of that peer")
+	// ErrListen: an address cannot be listened on; another program may have it.
+	ErrListen = errors.New("cannot listen")
 	// ErrClosed: the mesh or the topic is closed.
 	ErrClosed = errors.New("closed")
 )
@@ -76,12 +79,11 @@ type Mesh struct {
 }
 
 // New starts the network; Close ends it. ctx bounds the start and everything
-// after it. Errors: ErrAddress for a malformed address, and what listening says.
-func New(ctx context.Context, cfg Config) (*Mesh, error) { return start(ctx, cfg, newHost) }
+// after it. Errors: ErrAddress, ErrListen.
+func New(ctx context.Context, cfg Config) (*Mesh, error) { return start(ctx, cfg, nil) }
 
-// start is New with the host's maker and extra gossip options, which tests
-// replace and add to.
-func start(ctx context.Context, cfg Config, mk func(Config) (host.Host, error), extra ...pubsub.Option) (*Mesh, error) {
+// start is New with more options of the host and of gossip, for tests.
+func start(ctx context.Context, cfg Config, more []libp2p.Option, extra ...pubsub.Option) (*Mesh, error) {
 	if cfg.Identity == nil {
 		return nil, errors.New("mesh: no identity")
 	}
@@ -92,7 +94,7 @@ func start(ctx context.Context, cfg Config, mk func(Config) (host.Host, error), 
 	if err != nil {
 		return nil, err
 	}
-	h, err := mk(cfg)
+	h, err := newHost(cfg, more...)
 	if err != nil {
 		return nil, err
 	}
@@ -124,13 +126,15 @@ func (m *Mesh) run(cfg Config, static []peer.AddrInfo, extra []pubsub.Option) (e
 	return err
 }
 
-// Close ends every topic, stream and connection, and waits for them.
+// Close ends every topic, stream and connection, and waits for the handlers. A
+// validator that is running may end after it.
 func (m *Mesh) Close() error {
 	m.stop()
 	if m.finder != nil {
 		m.finder.Close()
 	}
 	err := m.host.Close()
+	m.quota.wait()
 	m.wg.Wait()
 	return err
 }
@@ -156,6 +160,9 @@ func (m *Mesh) Connect(ctx context.Context, p keys.PeerID, addrs ...string) erro
 	info, err := parseAddrs(p, addrs)
 	if err != nil {
 		return err
+	}
+	if m.host.Network().Connectedness(info.ID) == network.Connected {
+		return nil
 	}
 	info.Addrs = append(info.Addrs, m.finder.Known(info.ID)...)
 	return dialError(ctx, p, m.dial(ctx, info))

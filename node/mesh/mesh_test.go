@@ -15,7 +15,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if helper() {
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const patience = 20 * time.Second
 
@@ -41,7 +46,7 @@ func node(t testing.TB, extra ...pubsub.Option) *Mesh {
 
 func nodeWith(t testing.TB, cfg Config, extra ...pubsub.Option) *Mesh {
 	t.Helper()
-	m, err := start(t.Context(), cfg, newHost, extra...)
+	m, err := start(t.Context(), cfg, nil, extra...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,6 +162,34 @@ func TestTwoNodesTalk(t *testing.T) {
 	}
 	if atA.has("from a") {
 		t.Error("a node judges its own payload")
+	}
+}
+
+// The usual addresses, of which the port is chosen beforehand; both transports.
+func TestListening(t *testing.T) {
+	port, err := FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen := []string{fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", port), fmt.Sprintf("/ip4/127.0.0.1/udp/%d/quic-v1", port)}
+	a := nodeWith(t, Config{Identity: identity(t), Listen: listen})
+	for _, addr := range listen {
+		b := node(t)
+		if err := b.Connect(t.Context(), a.ID(), addr); err != nil {
+			t.Errorf("%s: %v", addr, err)
+		}
+	}
+	for _, addr := range listen {
+		_, err := New(t.Context(), Config{Identity: identity(t), Listen: append(loopback[:1:1], addr)})
+		if !errors.Is(err, ErrListen) {
+			t.Errorf("%s twice: %v, want ErrListen", addr, err)
+		}
+	}
+	if _, err := New(t.Context(), Config{Identity: identity(t), Listen: []string{"tcp/1"}}); !errors.Is(err, ErrAddress) {
+		t.Errorf("malformed: %v, want ErrAddress", err)
+	}
+	if _, err := New(t.Context(), Config{Identity: identity(t), Listen: listen}); !errors.Is(err, ErrListen) {
+		t.Errorf("all taken: %v, want ErrListen", err)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"github.com/libp2p/go-libp2p"
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
-	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/x/simlibp2p"
 	"github.com/marcopolo/simnet"
@@ -46,14 +45,8 @@ func (w *world) option() libp2p.Option {
 // node starts a mesh in the world.
 func (w *world) node(extra ...pubsub.Option) *Mesh {
 	w.t.Helper()
-	mk := func(cfg Config) (host.Host, error) {
-		opts, err := hostOptions(cfg)
-		if err != nil {
-			return nil, err
-		}
-		return libp2p.New(append(opts, w.option())...)
-	}
-	m, err := start(w.t.Context(), Config{Identity: identity(w.t), Listen: []string{w.addr()}}, mk, extra...)
+	cfg := Config{Identity: identity(w.t), Listen: []string{w.addr()}}
+	m, err := start(w.t.Context(), cfg, []libp2p.Option{w.option()}, extra...)
 	if err != nil {
 		w.t.Fatal(err)
 	}

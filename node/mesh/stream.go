@@ -2,13 +2,13 @@ package mesh
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -65,30 +65,29 @@ func (s *Stream) RemoteIP() string {
 // SetIdle replaces the idle timeout of 30 s.
 func (s *Stream) SetIdle(d time.Duration) { s.idle.Store(int64(d)) }
 
-// ReadFrame returns the next frame, of at most max bytes. Memory grows with the
+// ReadFrame returns the next frame, of at most limit bytes. Memory grows with the
 // bytes that arrive, not with the length that was announced. io.EOF means that
 // the other side closed between two frames. Errors: ErrFrameTooLarge, ErrIdle,
 // ErrReset, io.EOF, io.ErrUnexpectedEOF, or the context's.
-func (s *Stream) ReadFrame(max int) ([]byte, error) {
+func (s *Stream) ReadFrame(limit int) ([]byte, error) {
 	var head [4]byte
 	if err := s.read(head[:]); err != nil {
 		return nil, err
 	}
 	n := binary.BigEndian.Uint32(head[:])
-	if int64(n) > int64(max) {
-		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrFrameTooLarge, n, max)
+	if int64(n) > int64(limit) {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrFrameTooLarge, n, limit)
 	}
-	var body bytes.Buffer
-	var part [4096]byte
-	for left := int(n); left > 0; {
-		p := part[:min(left, len(part))]
-		if err := s.read(p); err != nil {
+	var body []byte
+	for len(body) < int(n) {
+		had := len(body)
+		part := min(int(n)-had, max(4<<10, min(had, 64<<10)))
+		body = slices.Grow(body, part)[:had+part]
+		if err := s.read(body[had:]); err != nil {
 			return nil, unexpected(err)
 		}
-		body.Write(p)
-		left -= len(p)
 	}
-	return body.Bytes(), nil
+	return body, nil
 }
 
 // unexpected turns the end of the stream into one within a frame.

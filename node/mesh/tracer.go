@@ -113,7 +113,9 @@ func (t *tracer) Graft(p peer.ID, topic string) {
 func (t *tracer) Prune(p peer.ID, topic string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.topic(topic).remove(p)
+	if m, ok := t.meshes[topic]; ok { // else it was left
+		m.remove(p)
+	}
 }
 
 func (t *tracer) OnClosedOutboundStream(p peer.ID) {
