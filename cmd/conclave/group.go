@@ -54,10 +54,11 @@ func runGroupCreate(ctx context.Context, a *app, o node.CreateGroup) error {
 		if err != nil {
 			return err
 		}
-		return emit(a, g, func(w io.Writer, g node.GroupInfo) {
-			showGroup(w, g)
-			a.hint("others join with: conclave join " + g.Join)
-		})
+		if err := emit(a, g, showGroup); err != nil {
+			return err
+		}
+		a.hint("others join with: conclave join " + g.Join)
+		return nil
 	})
 }
 

@@ -69,7 +69,7 @@ func runChange(ctx context.Context, a *app, change changeMember, group, peer str
 
 func showChange(w io.Writer, c node.Change) {
 	row(w, words.Line(c.State), c.PeerID)
-	if c.Epoch != nil {
+	if c.Epoch != nil && c.State != "left" {
 		row(w, "now", words.Key(c.Epoch))
 	}
 }

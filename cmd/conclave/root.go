@@ -104,6 +104,7 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	}
 	e := usage("unknown command %q for %q", args[0], cmd.CommandPath())
 	e.Hint = fmt.Sprintf("`%s --help` lists the commands", cmd.CommandPath())
+	cmd.SuggestionsMinimumDistance = 2
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		e.Hint = fmt.Sprintf("did you mean `%s %s`?", cmd.CommandPath(), near[0])
 	}

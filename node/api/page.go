@@ -50,6 +50,9 @@ func position[T any](all []T, after string, key func(T) string) (int, error) {
 	if err != nil || i < 0 {
 		return 0, &node.Error{Kind: node.KindUsage, Message: "after is not the next of a page"}
 	}
+	if i < len(all) && key(all[i]) == last {
+		return i + 1, nil
+	}
 	for j, item := range all {
 		if key(item) == last {
 			return j + 1, nil
