@@ -1,0 +1,116 @@
+package node
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"conclave/group"
+	"conclave/keys"
+)
+
+// syncer brings what gossip did not: it asks one connected member at a time.
+type syncer struct {
+	r      *room
+	mu     sync.Mutex
+	prefer []keys.PeerID // peers known to hold more
+	more   chan struct{}
+	pulled chan struct{} // has something once a member was asked
+}
+
+func newSyncer(r *room) *syncer {
+	return &syncer{r: r, more: make(chan struct{}, 1), pulled: make(chan struct{}, 1)}
+}
+
+// kick asks for a round soon.
+func (s *syncer) kick() {
+	select {
+	case s.more <- struct{}{}:
+	default:
+	}
+}
+
+// from asks for a round soon that begins with p.
+func (s *syncer) from(p keys.PeerID) {
+	s.mu.Lock()
+	if !slices.Contains(s.prefer, p) && len(s.prefer) < 64 {
+		s.prefer = append(s.prefer, p)
+	}
+	s.mu.Unlock()
+	s.kick()
+}
+
+func (s *syncer) run(ctx context.Context) {
+	timer := time.NewTimer(syncEvery)
+	defer timer.Stop()
+	for {
+		select {
+		case <-s.more:
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+		wants := s.round(ctx)
+		if !pause(ctx, syncApart) {
+			return
+		}
+		next := syncEvery + rand.N(syncEvery/4)
+		if wants {
+			next = keyRetry
+		}
+		timer.Reset(next)
+	}
+}
+
+// pause waits, and reports false where ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// round asks a few connected members for what they hold more, then for keys. It
+// reports whether a key is still wanted.
+func (s *syncer) round(ctx context.Context) bool {
+	for _, p := range s.peers() {
+		err := s.r.pull(ctx, p, false)
+		if err == nil {
+			select {
+			case s.pulled <- struct{}{}:
+			default:
+			}
+			err = s.r.askKeys(ctx, p)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.r.n.log.Debug("catch-up", "peer", p.Short(), "err", err)
+		}
+	}
+	wants := false
+	s.r.look(ctx, func(m *group.Machine) { wants = len(m.Wanted()) > 0 })
+	return wants
+}
+
+// peers picks whom to ask: those known to hold more first, then at random.
+func (s *syncer) peers() []keys.PeerID {
+	members := s.r.roster.Load().members
+	var out []keys.PeerID
+	for _, p := range s.r.n.net.Connected() {
+		if members[p] || s.r.direct != nil && slices.Contains(s.r.direct[:], p) {
+			out = append(out, p)
+		}
+	}
+	rand.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	s.mu.Lock()
+	first := s.prefer
+	s.prefer = nil
+	s.mu.Unlock()
+	slices.SortStableFunc(out, func(a, b keys.PeerID) int {
+		return slices.Index(first, b) - slices.Index(first, a)
+	})
+	return out[:min(len(out), max(syncPeers, len(first)))]
+}

@@ -1,0 +1,258 @@
+package node
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"conclave/group"
+	"conclave/keys"
+	"conclave/node/mesh"
+	"conclave/node/store"
+)
+
+// step is one event of a turn, and the jobs that it came from.
+type step struct {
+	event group.Event
+	jobs  []int // indexes into the turn's jobs
+	ready group.Ready
+	err   error
+}
+
+// plan lists the events of a turn. Sends of one mode that wait side by side are
+// one step, so that their items leave as one message.
+func plan(js []job) []step {
+	var out []step
+	for i, j := range js {
+		for _, ev := range j.events {
+			s, ok := ev.(group.Send)
+			if ok && len(out) > 0 {
+				last, also := out[len(out)-1].event.(group.Send)
+				if also && last.Plain == s.Plain && len(last.Items)+len(s.Items) <= joinedSends {
+					last.Items = slices.Concat(last.Items, s.Items)
+					out[len(out)-1].event = last
+					out[len(out)-1].jobs = append(out[len(out)-1].jobs, i)
+					continue
+				}
+			}
+			out = append(out, step{event: ev, jobs: []int{i}})
+		}
+	}
+	return out
+}
+
+// turn steps the events of some jobs, makes the result durable in one write, and
+// only then sends, shows and answers. Only called from the loop.
+func (r *room) turn(js []job) {
+	steps := plan(js)
+	err := r.stepAll(steps)
+	point("stepped")
+	if err == nil {
+		err = r.persist(steps)
+	}
+	if err != nil {
+		r.refuse(js, err)
+		return
+	}
+	point("saved")
+	for i := range steps {
+		if steps[i].err == nil {
+			r.carryOut(&steps[i].ready)
+		}
+	}
+	point("sent")
+	r.answer(js, steps)
+	r.setWake(steps)
+}
+
+// stepAll takes every event through the Machine. Nothing is sent yet. An error
+// that belongs to one event stays with it.
+func (r *room) stepAll(steps []step) error {
+	now := r.n.clock()
+	for i := range steps {
+		entropy, err := keys.NewEntropy()
+		if err != nil {
+			return err
+		}
+		steps[i].ready, steps[i].err = r.m.Step(group.Input{Now: now, Entropy: entropy, Event: steps[i].event})
+	}
+	return nil
+}
+
+func (r *room) persist(steps []step) error {
+	var ks []group.KeyWrite
+	var batches []*group.Batch
+	for i := range steps {
+		if steps[i].err == nil {
+			ks = append(ks, steps[i].ready.Keys...)
+			batches = append(batches, &steps[i].ready.Batch)
+		}
+	}
+	return r.disk.save(ks, batches)
+}
+
+// refuse answers jobs whose results could not be made durable. With a full disk
+// the Machine goes back to what is on it and reading goes on; any other failure
+// ends the node.
+func (r *room) refuse(js []job, err error) {
+	if errors.Is(err, store.ErrDiskFull) {
+		if again := r.reload(); again != nil {
+			r.n.fail(again)
+		}
+	} else {
+		r.n.log.Error("store failed", "err", err)
+		r.n.fail(err)
+	}
+	for _, j := range js {
+		if j.done == nil {
+			continue
+		}
+		if j.look != nil && len(j.events) == 0 && errors.Is(err, store.ErrDiskFull) {
+			j.look(r.m)
+			j.done <- outcome{}
+			continue
+		}
+		j.done <- outcome{err: diskError(err)}
+	}
+}
+
+// carryOut does what a Ready asks for once it is durable: roster, connections,
+// then everything that leaves the node. Only called from the loop.
+func (r *room) carryOut(rd *group.Ready) {
+	for _, e := range rd.Batch.Entries {
+		r.applied.Store(group.Short(e.Hash[:16]), true)
+	}
+	if rd.Members != nil {
+		r.swapMembers(rd.Members, rd.Drop)
+	}
+	r.out.add(rd.Publish)
+	for _, s := range rd.Seal {
+		r.n.wg.Go(func() { r.sealAll(s) })
+	}
+	r.tellSent(rd.Sent)
+	r.showAll(rd)
+	if len(rd.Wish) > 0 {
+		r.n.wg.Go(func() { r.wish(rd.Wish) })
+	}
+	if rd.Want || len(r.m.Wanted()) > 0 {
+		r.syncer.kick()
+	}
+}
+
+// swapMembers lets exactly these peers take part in the topic. Whoever is gone
+// loses its connection before anything more is published.
+func (r *room) swapMembers(members, drop []keys.PeerID) {
+	r.swapRoster(members)
+	for _, p := range drop {
+		r.n.book.letGo(p, r.gid)
+	}
+	if r.topic == nil {
+		return
+	}
+	if err := r.topic.Allow(r.others()); err != nil && !errors.Is(err, mesh.ErrClosed) {
+		r.n.log.Warn("change of roster", "err", err)
+	}
+	for _, p := range drop {
+		r.n.net.Drop(p)
+	}
+	for _, p := range r.others() {
+		r.n.book.keep(p)
+	}
+	r.syncer.kick()
+}
+
+func (r *room) swapRoster(members []keys.PeerID) {
+	next := &roster{members: map[keys.PeerID]bool{}, admitted: map[keys.PeerID]bool{}}
+	for _, p := range members {
+		next.members[p] = true
+	}
+	for _, p := range r.m.Everyone() {
+		next.admitted[p] = true
+	}
+	r.roster.Store(next)
+}
+
+// others lists the members on the roster but for this node.
+func (r *room) others() []keys.PeerID {
+	var out []keys.PeerID
+	for p := range r.roster.Load().members {
+		if p != r.n.me {
+			out = append(out, p)
+		}
+	}
+	slices.SortFunc(out, keys.PeerID.Compare)
+	return out
+}
+
+// answer tells each job what became of its events.
+func (r *room) answer(js []job, steps []step) {
+	outs := make([]outcome, len(js))
+	for _, s := range steps {
+		for _, i := range s.jobs {
+			outs[i].ready = append(outs[i].ready, s.ready)
+			outs[i].err = errors.Join(outs[i].err, s.err)
+			if send, ok := s.event.(group.Send); ok && s.err == nil && js[i].wait != nil {
+				r.await(send.Items, s.ready.Sent, js[i].wait)
+			}
+		}
+	}
+	for i, j := range js {
+		if j.look != nil {
+			j.look(r.m)
+		}
+		if j.done != nil {
+			j.done <- outs[i]
+		}
+	}
+}
+
+// await remembers who waits for items that are held.
+func (r *room) await(items []group.Item, sent []group.SentItem, to chan group.SentItem) {
+	for _, it := range items {
+		if !slices.ContainsFunc(sent, func(s group.SentItem) bool { return s.ID == it.ID }) {
+			r.waiters[it.ID] = to
+		}
+	}
+}
+
+func (r *room) tellSent(sent []group.SentItem) {
+	for _, s := range sent {
+		if c, ok := r.waiters[s.ID]; ok {
+			delete(r.waiters, s.ID)
+			select {
+			case c <- s:
+			default:
+			}
+		}
+	}
+}
+
+// setWake plans the Machine's next Tick.
+func (r *room) setWake(steps []step) {
+	for _, s := range slices.Backward(steps) {
+		if s.err == nil {
+			if s.ready.Wake > 0 {
+				r.wake.Reset(time.Duration(s.ready.Wake-min(s.ready.Wake, r.n.clock())) * time.Millisecond)
+			}
+			return
+		}
+	}
+}
+
+// sealAll makes the envelopes of a rotation and brings them back to the loop,
+// which signs and publishes them.
+func (r *room) sealAll(s group.SealJob) {
+	var envs []group.Envelope
+	for _, b := range s.To {
+		ct, err := keys.SealEnvelope(b, r.gid, s.Ectx, s.Minter, s.Key)
+		if err != nil {
+			r.n.log.Error("seal envelope", "err", err)
+			continue
+		}
+		envs = append(envs, group.Envelope{Tag: keys.EnvelopeTag(s.Ectx, b.Peer, b.Hash()), Data: ct})
+		if r.n.ctx.Err() != nil {
+			return
+		}
+	}
+	r.ask(r.n.ctx, job{events: []group.Event{group.Sealed{Job: s, Envelopes: envs}}})
+}
