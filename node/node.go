@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	ma "github.com/multiformats/go-multiaddr"
+
 	"conclave/group"
 	"conclave/keys"
 	"conclave/node/mesh"
@@ -82,6 +84,11 @@ func SocketPath(home string) string { return store.SocketPath(home) }
 func Open(cfg Config) (*Node, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	for _, a := range cfg.Listen {
+		if _, err := ma.NewMultiaddr(a); err != nil {
+			return nil, &Error{Kind: KindUsage, Message: err.Error(), Hint: "--listen /ip4/0.0.0.0/tcp/4001"}
+		}
 	}
 	for _, p := range cfg.Peers {
 		if err := mesh.CheckPeer(p); err != nil {

@@ -299,7 +299,7 @@ func (n *Node) answerRequest(ctx context.Context, ref, peer, state string, ev fu
 		for _, q := range m.Local().Requests {
 			asking = append(asking, q.Peer)
 		}
-		if p, found = findPeer(m, asking, peer); found != nil {
+		if p, found = findPeerID(m, asking, peer); found != nil {
 			return
 		}
 		for _, q := range m.Local().Requests {
@@ -341,27 +341,27 @@ func (n *Node) Leave(ctx context.Context, ref string, abandon bool) (Change, err
 
 // Kick removes a member.
 func (n *Node) Kick(ctx context.Context, ref, peer string) (Change, error) {
-	return n.remove(ctx, ref, peer, "removed", func(p keys.PeerID) group.Event { return group.Remove{Peer: p} })
+	return n.remove(ctx, ref, peer, "removed", findPeer, func(p keys.PeerID) group.Event { return group.Remove{Peer: p} })
 }
 
 // Ban removes a member, or keeps a stranger out, until an unban.
 func (n *Node) Ban(ctx context.Context, ref, peer string) (Change, error) {
-	return n.remove(ctx, ref, peer, "banned", func(p keys.PeerID) group.Event { return group.Remove{Peer: p, Ban: true} })
+	return n.remove(ctx, ref, peer, "banned", findPeer, func(p keys.PeerID) group.Event { return group.Remove{Peer: p, Ban: true} })
 }
 
 // Unban lets a banned peer be admitted again.
 func (n *Node) Unban(ctx context.Context, ref, peer string) (Change, error) {
-	return n.remove(ctx, ref, peer, "unbanned", func(p keys.PeerID) group.Event { return group.Unban{Peer: p} })
+	return n.remove(ctx, ref, peer, "unbanned", findPeerID, func(p keys.PeerID) group.Event { return group.Unban{Peer: p} })
 }
 
-func (n *Node) remove(ctx context.Context, ref, peer, state string, ev func(keys.PeerID) group.Event) (Change, error) {
+func (n *Node) remove(ctx context.Context, ref, peer, state string, find finder, ev func(keys.PeerID) group.Event) (Change, error) {
 	r, err := n.findGroup(ctx, ref)
 	if err != nil {
 		return Change{}, err
 	}
 	var p keys.PeerID
 	var found error
-	if err := r.look(ctx, func(m *group.Machine) { p, found = findPeer(m, m.Everyone(), peer) }); err != nil || found != nil {
+	if err := r.look(ctx, func(m *group.Machine) { p, found = find(m, m.Everyone(), peer) }); err != nil || found != nil {
 		return Change{}, errors.Join(err, found)
 	}
 	if _, err := r.act(ctx, ev(p)); err != nil {
@@ -396,7 +396,7 @@ func (n *Node) Verify(ctx context.Context, ref string, mark bool) (Verification,
 		return n.verifyPeer(other(*r.direct, n.me), mark)
 	}
 	var members []keys.PeerID
-	var v Verification
+	v := Verification{GroupID: r.gid.String()}
 	if err := r.look(ctx, func(m *group.Machine) {
 		members = m.Members()
 		v.SafetyNumber = keys.GroupSafetyNumber(r.gid, members, m.Owner())
@@ -427,7 +427,7 @@ func (n *Node) verified(v *Verification, people []keys.PeerID, mark bool) (err e
 }
 
 func (n *Node) verifyPeer(p keys.PeerID, mark bool) (Verification, error) {
-	v := Verification{SafetyNumber: keys.SafetyNumber(n.me, p)}
+	v := Verification{PeerID: p.String(), SafetyNumber: keys.SafetyNumber(n.me, p)}
 	err := n.verified(&v, []keys.PeerID{p}, mark)
 	return v, err
 }

@@ -86,40 +86,63 @@ func parsePeer(ref string) (keys.PeerID, error) {
 	return p, nil
 }
 
+// finder resolves a reference to a person among people.
+type finder func(m *group.Machine, people []keys.PeerID, ref string) (keys.PeerID, error)
+
 // findPeer resolves PEER among people: a full ID, else a unique suffix of at
 // least 6 characters, else a member's exact name. A full ID need not be among
 // them.
 func findPeer(m *group.Machine, people []keys.PeerID, ref string) (keys.PeerID, error) {
-	if p, err := keys.ParsePeerID(ref); err == nil {
-		return p, nil
+	fits := fitting(m, people, ref)
+	switch {
+	case len(fits) > 0:
+		return onlyPeer(fits, ref)
+	case looksMalformed(ref):
+		return parsePeer(ref)
 	}
-	var fits []keys.PeerID
+	return keys.PeerID{}, &Error{Kind: NotFound, Message: fmt.Sprintf("no member %q", ref), Hint: "see `conclave members GROUP`"}
+}
+
+// findPeerID is findPeer where a peer ID is asked for: what names nobody is a
+// malformed one.
+func findPeerID(m *group.Machine, people []keys.PeerID, ref string) (keys.PeerID, error) {
+	if fits := fitting(m, people, ref); len(fits) > 0 {
+		return onlyPeer(fits, ref)
+	}
+	return parsePeer(ref)
+}
+
+// fitting returns whom ref may mean.
+func fitting(m *group.Machine, people []keys.PeerID, ref string) (fits []keys.PeerID) {
+	if p, err := keys.ParsePeerID(ref); err == nil {
+		return []keys.PeerID{p}
+	}
 	for _, p := range people {
 		if len(ref) >= minReference && strings.HasSuffix(p.String(), ref) {
 			fits = append(fits, p)
 		}
 	}
-	if len(fits) == 0 {
-		for _, p := range people {
-			if name := m.Name(p); name != "" && name == ref {
-				fits = append(fits, p)
-			}
+	if len(fits) > 0 {
+		return fits
+	}
+	for _, p := range people {
+		if name := m.Name(p); name != "" && name == ref {
+			fits = append(fits, p)
 		}
 	}
-	switch {
-	case len(fits) == 1:
+	return fits
+}
+
+// onlyPeer is the one that fits; several are an error that lists them.
+func onlyPeer(fits []keys.PeerID, ref string) (keys.PeerID, error) {
+	if len(fits) == 1 {
 		return fits[0], nil
-	case len(fits) > 1:
-		var ids []string
-		for _, p := range fits {
-			ids = append(ids, p.String())
-		}
-		return keys.PeerID{}, &Error{Kind: NotFound, Message: fmt.Sprintf("%q could be several people", ref), Hint: "one of: " + strings.Join(ids, " ")}
-	case looksMalformed(ref):
-		_, err := parsePeer(ref)
-		return keys.PeerID{}, err
 	}
-	return keys.PeerID{}, &Error{Kind: NotFound, Message: fmt.Sprintf("no member %q", ref), Hint: "see `conclave members GROUP`"}
+	var ids []string
+	for _, p := range fits {
+		ids = append(ids, p.String())
+	}
+	return keys.PeerID{}, &Error{Kind: NotFound, Message: fmt.Sprintf("%q could be several people", ref), Hint: "one of: " + strings.Join(ids, " ")}
 }
 
 // looksMalformed tells a mistyped peer ID from a name or a suffix.

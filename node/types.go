@@ -166,8 +166,10 @@ type Key struct {
 	Current  bool     `json:"current"`
 }
 
-// Verification answers `verify`.
+// Verification answers `verify`, of a group or of a peer.
 type Verification struct {
+	GroupID      string `json:"group_id,omitempty"`
+	PeerID       string `json:"peer_id,omitempty"`
 	SafetyNumber string `json:"safety_number"`
 	Verified     bool   `json:"verified"`
 }
