@@ -156,11 +156,12 @@ func (g *graph) compareEpochs(a, b *entry) int {
 // epoch so old that this many better ones stand before it is not used again.
 const scanEpochs = 64
 
-// eligibleEpochs returns the eligible epochs, preferred first.
+// eligibleEpochs returns those of all applied epochs that are eligible in this
+// state, which is that of everything applied, preferred first.
 func (s *State) eligibleEpochs() []*entry {
 	var cands []*entry
 	for _, p := range s.g.epochs {
-		if p.role != roleNone && s.view.has(p.idx) {
+		if p.role != roleNone {
 			cands = append(cands, p)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 // that the set knows. (PROTOCOL.md, "State")
 type State struct {
 	g        *graph
-	view     set
+	view     set // of structural entries
 	terms    []term // terms[0] is the first
 	settings Settings
 	forcing  *entry   // the last SET that turned encryption on or changed history
@@ -35,8 +35,11 @@ type term struct {
 
 const maxFolds = 256
 
-// fold returns the state of a view. Views that were folded lately are kept.
+// fold returns the state of a view. What changes nothing about the state is left
+// out of it first, so that epochs do not make a new state each. Views that were
+// folded lately are kept.
 func (g *graph) fold(view set) *State {
+	view = view.intersect(g.structure)
 	key := view.key()
 	if s := g.folds[key]; s != nil {
 		return s

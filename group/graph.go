@@ -76,6 +76,7 @@ type graph struct {
 	tips        map[chain][]*entry // newest entry of each branch; more than one after a fork
 	forked      map[chain]bool
 	order       []*entry // structural entries by (ord, eh)
+	structure   set      // the indexes of order
 	admits      []*entry // admissions, in the order applied
 	epochs      []*entry // EPOCHs, in the order applied
 	keyUses     map[Hash][]*entry
@@ -192,6 +193,7 @@ func (g *graph) insert(e *entry) {
 	}
 	g.noteAuthority(e)
 	if e.structural() {
+		g.structure = g.structure.with(e.idx)
 		i, _ := slices.BinarySearchFunc(g.order, e, compareEntries)
 		g.order = slices.Insert(g.order, i, e)
 	}

@@ -1,7 +1,5 @@
 package group
 
-import "math/bits"
-
 // set is a set of small indexes. A nil set is empty; every operation leaves its
 // operands alone and shares what it can.
 type set []uint64
@@ -42,11 +40,13 @@ func (s set) holds(o set) bool {
 	return true
 }
 
-func (s set) count() (n int) {
-	for _, w := range s {
-		n += bits.OnesCount64(w)
+// intersect returns the members of s that o has too.
+func (s set) intersect(o set) set {
+	out := make(set, min(len(s), len(o)))
+	for i := range out {
+		out[i] = s[i] & o[i]
 	}
-	return n
+	return out
 }
 
 // key is equal for equal sets.
