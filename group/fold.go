@@ -10,7 +10,7 @@ import (
 // that the set knows. (PROTOCOL.md, "State")
 type State struct {
 	g        *graph
-	view     set // of structural entries
+	view     set    // of structural entries
 	terms    []term // terms[0] is the first
 	settings Settings
 	forcing  *entry   // the last SET that turned encryption on or changed history
