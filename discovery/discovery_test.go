@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -83,6 +84,12 @@ func (d *dialler) dial(context.Context, peer.AddrInfo) error {
 	return errors.New("nobody there")
 }
 
+func (d *dialler) attempts() []time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.times)
+}
+
 func TestFinderKeepsTheSchedule(t *testing.T) {
 	pair(t, func(t *testing.T, a, b host.Host) {
 		d := &dialler{began: time.Now()}
@@ -90,14 +97,13 @@ func TestFinderKeepsTheSchedule(t *testing.T) {
 		defer f.Close()
 		time.Sleep(100 * time.Second)
 		want := []time.Duration{0, 1, 3, 7, 15, 31, 61, 91}
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if len(d.times) != len(want) {
-			t.Fatalf("attempts at %v", d.times)
+		got := d.attempts()
+		if len(got) != len(want) {
+			t.Fatalf("attempts at %v", got)
 		}
 		for i, s := range want {
-			if d.times[i] != s*time.Second {
-				t.Errorf("attempt %d at %v, want %d s", i, d.times[i], s)
+			if got[i] != s*time.Second {
+				t.Errorf("attempt %d at %v, want %d s", i, got[i], s)
 			}
 		}
 	})
@@ -109,11 +115,11 @@ func TestWakeDialsAtOnce(t *testing.T) {
 		f := start(t, Config{Host: a, Dial: d.dial, Static: []peer.AddrInfo{addrOf(b)}})
 		defer f.Close()
 		time.Sleep(20 * time.Second)
-		before := len(d.times)
+		before := len(d.attempts())
 		f.Wake()
 		synctest.Wait()
-		if len(d.times) != before+1 {
-			t.Errorf("%d attempts, want one more than %d", len(d.times), before)
+		if n := len(d.attempts()); n != before+1 {
+			t.Errorf("%d attempts, want one more than %d", n, before)
 		}
 	})
 }
@@ -130,11 +136,11 @@ func TestAnotherNetworkDialsAtOnce(t *testing.T) {
 		}})
 		defer f.Close()
 		time.Sleep(64 * time.Second)
-		before := len(d.times)
+		before := len(d.attempts())
 		moved.Store(true)
 		time.Sleep(lookAround + time.Millisecond)
-		if len(d.times) <= before || d.times[before] > 64*time.Second+lookAround {
-			t.Errorf("attempts at %v", d.times) // the next would have been at 91 s
+		if got := d.attempts(); len(got) <= before || got[before] > 64*time.Second+lookAround {
+			t.Errorf("attempts at %v", got) // the next would have been at 91 s
 		}
 	})
 }
