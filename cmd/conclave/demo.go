@@ -50,10 +50,14 @@ func runDemo(ctx context.Context, a *app, o demoOptions) error {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	d := &demo{a: a, o: o, dir: dir, cancel: cancel, stage: a.newStage(o), reports: make(chan report, 64), began: time.Now()}
+	d := &demo{a: a, o: o, dir: dir, cancel: cancel, reports: make(chan report, 64), began: time.Now()}
+	d.stage, d.beat = a.newStage(o)
 	err = d.why(ctx, d.play(ctx))
 	cancel(nil)
-	return firstError(err, d.clean())
+	if err := firstError(err, d.clean()); err != nil {
+		return err
+	}
+	return d.stage.show(ended{"end", true, len(d.checks), time.Since(d.began).Round(100 * time.Millisecond).Seconds()})
 }
 
 // demo is one run. Everything in it belongs to the goroutine that plays.
@@ -67,9 +71,13 @@ type demo struct {
 	reports chan report
 	began   time.Time
 
+	alice, bob, carol *actor
+
 	script script
 	group  node.GroupInfo
 	lines  []*spoken
+	unsent string        // the text that must not leave
+	beat   time.Duration // a moment to read, between two steps
 	steps  int
 	checks []check
 }
@@ -150,19 +158,25 @@ func firstError(all ...error) error {
 
 // stage shows the demo: in columns, line by line, or as JSON. It is given the
 // events of this package (started, step, typed, heard, refused, note, check,
-// verdictRow, ended) and fails where nobody reads any more.
+// tableRow, ended) and fails where nobody reads any more.
 type stage interface {
 	show(event any) error
 }
 
-func (a *app) newStage(o demoOptions) stage {
+// newStage also says how long a person is given to read a step.
+func (a *app) newStage(o demoOptions) (stage, time.Duration) {
 	if a.json {
-		return jsonStage{a}
+		return jsonStage{a}, 0
 	}
-	if width, ok := a.width(); ok && width >= narrowest {
-		return newColumns(a, o, width)
+	text := &plainStage{w: a.stdout, verbose: o.verbose, paint: painter(a.colour())}
+	width, screen := a.width()
+	switch {
+	case !screen:
+		return text, 0
+	case width < narrowest:
+		return text, aBeat
 	}
-	return &plainStage{w: a.stdout, verbose: o.verbose, paint: painter{a.colour()}}
+	return &columns{plainStage: text, width: min(width, widest) - 1, shown: map[string]bool{}}, aBeat
 }
 
 // jsonStage writes every event as one object.

@@ -211,7 +211,7 @@ func (t *tail) String() string {
 // returns its answers. A command that fails returns what it said.
 func ask[T any](ctx context.Context, p *actor, args ...string) ([]T, error) {
 	var out, said bytes.Buffer
-	given := append([]string{"--json", "--home", p.home, "--timeout", patience.String()}, args...)
+	given := append([]string{"--json", "--home", p.home, "--timeout", demoPatience.String()}, args...)
 	if code := run(ctx, given, nil, &out, &said); code != 0 {
 		return nil, saidError(said.Bytes())
 	}
