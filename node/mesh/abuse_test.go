@@ -37,7 +37,7 @@ func heap() int64 {
 	return int64(s.HeapAlloc)
 }
 
-// NM-04: one peer announces 800,000 topics, well formed and not, in frames as
+// One peer announces 800,000 topics, well formed and not, in frames as
 // large as are read.
 func TestManySubscriptionsTakeNoRoom(t *testing.T) {
 	m := node(t)
@@ -84,7 +84,7 @@ func TestTooManySubscriptionsInOneFrame(t *testing.T) {
 	}
 }
 
-// NM-05: a member, who has every right to speak, floods with control messages.
+// A member, who has every right to speak, floods with control messages.
 func floodControl(t *testing.T, rpc func(topic string, i int) *pb.RPC) {
 	simulate(t, func(t *testing.T, w *world) {
 		topic := topicName(1)
@@ -147,7 +147,7 @@ func TestIHaveFloodEndsInTheGraylist(t *testing.T) {
 	})
 }
 
-// NM-06: frames beyond the limit end the stream, before they are read.
+// Frames beyond the limit end the stream, before they are read.
 func TestOversizedFrameEndsTheStream(t *testing.T) {
 	m := node(t)
 	var at box
@@ -168,7 +168,7 @@ func TestOversizedFrameEndsTheStream(t *testing.T) {
 	}
 }
 
-// NM-15: the same invalid bytes, ten thousand times.
+// The same invalid bytes, ten thousand times.
 func TestInvalidPayloadIsCheckedOnce(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		m, s := w.node(), w.stranger()
@@ -227,7 +227,7 @@ func TestRejectedPayloadsEndInTheGraylist(t *testing.T) {
 	})
 }
 
-// NO-02: somebody else answers at the address.
+// Somebody else answers at the address.
 func TestWrongPeerIsNamed(t *testing.T) {
 	a, b, c := node(t), node(t), node(t)
 	err := a.Connect(t.Context(), b.ID(), c.Addrs()...)
@@ -242,7 +242,7 @@ func TestWrongPeerIsNamed(t *testing.T) {
 	}
 }
 
-// NO-05: random bytes on every protocol that is offered.
+// Random bytes on every protocol that is offered.
 func TestRandomBytesOnEveryProtocol(t *testing.T) {
 	var log lines
 	m := nodeWith(t, Config{Identity: identity(t), Listen: loopback, Logger: slog.New(slog.NewTextHandler(&log, nil))})
@@ -296,7 +296,7 @@ func (l *lines) String() string {
 	return s
 }
 
-// NO-07: what is offered to whoever asks.
+// What is offered to whoever asks.
 func TestOnlyTheseProtocolsAreOffered(t *testing.T) {
 	m := node(t)
 	got := m.host.Mux().Protocols()
@@ -314,7 +314,7 @@ func TestOnlyTheseProtocolsAreOffered(t *testing.T) {
 	}
 }
 
-// NO-10: identities that are no canonical Ed25519 key.
+// Identities that are no canonical Ed25519 key.
 func TestOtherKeyTypesAreRefused(t *testing.T) {
 	m := node(t)
 	for _, kind := range []int{crypto.RSA, crypto.ECDSA, crypto.Secp256k1} {

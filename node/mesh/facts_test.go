@@ -97,7 +97,7 @@ func TestRemovedPeerStaysInTheMeshUntilItsConnectionIsClosed(t *testing.T) {
 	})
 }
 
-// RM-03: the removed peer comes back at once, and stays as long as it likes.
+// The removed peer comes back at once, and stays as long as it likes.
 func TestRemovedPeerComesBackAndGetsNothing(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		topic := topicName(1)

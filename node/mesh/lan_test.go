@@ -58,7 +58,7 @@ func TestLateCableIsNoticed(t *testing.T) {
 	}
 }
 
-// NO-06: nothing is sent with mDNS off, nor while listening on loopback alone;
+// Nothing is sent with mDNS off, nor while listening on loopback alone;
 // otherwise the peer ID, addresses and the name of the service.
 func TestWhatAnObserverOfTheLANSees(t *testing.T) {
 	l := newLAN(t)
@@ -120,7 +120,7 @@ func checkAnnouncement(t *testing.T, line, id string) {
 	}
 }
 
-// NO-03: connections that never finish their handshake.
+// Connections that never finish their handshake.
 func TestHalfOpenConnectionsKeepNobodyOut(t *testing.T) {
 	l := newLAN(t)
 	nsNode, n := l.host(true)
@@ -152,7 +152,7 @@ func TestHalfOpenConnectionsKeepNobodyOut(t *testing.T) {
 	}
 }
 
-// NO-04: 500 identities from one address.
+// 500 identities from one address.
 func TestOneAddressGetsEightConnections(t *testing.T) {
 	l := newLAN(t)
 	nsNode, n := l.host(true)
