@@ -159,9 +159,9 @@ func (m *Machine) onSetName(name string) error {
 	return err
 }
 
-// onNewLane never signs in the present lane again. Lanes are named by Unix
+// beginLane never signs in the present lane again. Lanes are named by Unix
 // seconds; the new one is above every lane of this person that is known.
-func (m *Machine) onNewLane() {
+func (m *Machine) beginLane() {
 	lane := max(m.now/1000, m.lane+1)
 	for c := range m.g.tips {
 		if c.author == m.me {

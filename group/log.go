@@ -92,7 +92,7 @@ func (m *Machine) missingFor(x *Msg) ([]Short, error) {
 
 func (m *Machine) missingMessages(x *Msg) ([]Short, error) {
 	var need []Short
-	if log := m.logs[chain{x.Author, x.Lane}]; x.Prev != (Hash{}) && !(log != nil && log.base > 0 && x.Seq == log.base+1) {
+	if x.Prev != (Hash{}) && !m.beginsCopy(x) {
 		if p := m.msgs[short(x.Prev)]; p == nil {
 			need = append(need, short(x.Prev))
 		} else if p.hash != x.Prev || p.author != x.Author || !(p.lane == x.Lane && p.seq == x.Seq-1 || x.Seq == 1 && p.lane < x.Lane) {
@@ -111,11 +111,29 @@ func (m *Machine) missingMessages(x *Msg) ([]Short, error) {
 	return need, nil
 }
 
+// beginsCopy reports whether x is the first record of this copy of its log: the
+// one above the base, or above a base that a peer has offered where nothing is
+// held, or where this person was away in between. It takes a record that its
+// author signed to move a base, not a peer's word.
+func (m *Machine) beginsCopy(x *Msg) bool {
+	c := chain{x.Author, x.Lane}
+	log := m.logs[c]
+	if log != nil && log.base > 0 && x.Seq == log.base+1 {
+		return true
+	}
+	mayBegin := log.top() == nil || len(m.st.admits[m.me]) > 1 && x.Seq > log.height()+1
+	return mayBegin && slices.Contains(m.offers[c], x.Seq-1)
+}
+
 // isBelow reports whether the record that d names lies where this copy of its
-// log does not reach.
+// log does not reach, or, where nothing is held of it, is offered to begin above.
 func (m *Machine) isBelow(d Head) bool {
-	log := m.logs[chain{d.Author, d.Lane}]
-	return log != nil && d.Seq <= log.base
+	c := chain{d.Author, d.Lane}
+	log := m.logs[c]
+	if log != nil && d.Seq <= log.base {
+		return true
+	}
+	return log.top() == nil && slices.ContainsFunc(m.offers[c], func(base uint64) bool { return d.Seq <= base })
 }
 
 // accept takes a message whose citations are all held. It reports whether the
@@ -183,8 +201,8 @@ func (m *Machine) newMessage(v Verified) *message {
 func (m *Machine) hold(rec *message) (other *message) {
 	c := chain{rec.author, rec.lane}
 	log := m.logs[c]
-	if log == nil {
-		log = &msgLog{}
+	if log == nil || rec.prev == nil && rec.seq > log.height()+1 {
+		log = &msgLog{base: rec.seq - 1}
 		m.logs[c] = log
 	}
 	if rec.seq == log.height()+1 && (log.top() == nil || rec.prev == log.top()) {

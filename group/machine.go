@@ -42,9 +42,10 @@ type Machine struct {
 
 	logs        map[chain]*msgLog
 	msgs        map[Short]*message
-	below       map[Short]bool // messages below a base that records cite
-	sealedUnder map[int]int    // messages by the idx of their epoch
-	clock       uint64         // greatest ord of any message held
+	offers      map[chain][]uint64 // bases that peers named, newest last
+	below       map[Short]bool     // messages below a base that records cite
+	sealedUnder map[int]int        // messages by the idx of their epoch
+	clock       uint64             // greatest ord of any message held
 	pend        pending
 
 	held    map[Hash]keys.Secret
@@ -59,7 +60,8 @@ type Machine struct {
 	kept   map[Hash]bool // while restoring: the entries of frozen terms that were applied
 	online map[PeerID]bool
 
-	careful bool // signs nothing until this node's heights were compared
+	restoring bool
+	careful   bool // signs nothing until this node's heights were compared
 
 	rot     rotation
 	cache   struct{ eligible []*entry }
@@ -101,7 +103,7 @@ type Local struct {
 func New(cfg Config, stored Stored) *Machine {
 	m := &Machine{
 		g: newGraph(cfg.GID), self: cfg.Self, me: cfg.Self.PeerID(),
-		logs: map[chain]*msgLog{}, msgs: map[Short]*message{}, below: map[Short]bool{}, sealedUnder: map[int]int{},
+		logs: map[chain]*msgLog{}, msgs: map[Short]*message{}, below: map[Short]bool{}, offers: map[chain][]uint64{}, sealedUnder: map[int]int{},
 		pend: newPending(), held: map[Hash]keys.Secret{}, erased: map[Hash]bool{}, early: map[Hash]keys.Secret{},
 		bundles: map[PeerID]keys.Bundle{}, reports: map[PeerID]*Report{}, latest: map[latestKey]Verified{},
 		online: map[PeerID]bool{}, r: new(Ready),
@@ -115,7 +117,9 @@ func New(cfg Config, stored Stored) *Machine {
 		m.g.insert(impliedGenesis(cfg.GID, *cfg.Direct))
 	}
 	m.refold()
+	m.restoring = true
 	m.restore(stored)
+	m.restoring = false
 	m.careful = cfg.Careful && len(m.st.members()) > 1
 	m.bundles[m.me] = cfg.Bundle
 	if len(cfg.Bundle.Raw()) > 0 {

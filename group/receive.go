@@ -28,6 +28,9 @@ func (m *Machine) receiveEntry(v Verified) error {
 	if m.g.byHash[short(v.Hash)] != nil {
 		return nil
 	}
+	if e.Type != TypeGenesis {
+		m.checkOwn(e.Author, e.Lane)
+	}
 	if v.skipped { // it will be handed on alone, so its own signature has to hold
 		if _, err := Decode(m.g.gid, v.Payload); err != nil {
 			return err
@@ -110,11 +113,22 @@ func (m *Machine) release(h Short) {
 	}
 }
 
+// checkOwn is asked about each record that this node does not hold. One of its
+// own present lane, which it signed and does not know, means that its home was
+// rolled back or copied: it never signs in that lane again.
+func (m *Machine) checkOwn(author PeerID, lane uint64) {
+	if author == m.me && lane == m.lane && !m.restoring {
+		m.beginLane()
+		m.show(ShowCopied, Hash{}, m.me, 0)
+	}
+}
+
 func (m *Machine) receiveMessage(v Verified) error {
 	x := v.Msg()
 	if m.msgs[short(v.Hash)] != nil {
 		return nil
 	}
+	m.checkOwn(x.Author, x.Lane)
 	if log := m.logs[chain{x.Author, x.Lane}]; log != nil && x.Seq <= log.base {
 		return nil // said before this copy begins
 	}
@@ -177,15 +191,21 @@ func (m *Machine) receiveLatest(v Verified) {
 	m.r.Batch.Latest = append(m.r.Batch.Latest, v)
 }
 
-// onBased sets where a log begins for this member. It never goes back, and
-// never cuts off what is held without a gap.
+// Bases that peers named are remembered for so many logs, and so many of each.
+const (
+	maxOffers      = 4
+	maxOfferedLogs = 4096
+)
+
+// onBased remembers where a peer says that a log begins for this member. The
+// base moves when the record above it comes; see beginsCopy.
 func (m *Machine) onBased(b Based) {
 	c := chain{b.Author, b.Lane}
-	log := m.logs[c]
-	if b.Author == m.me || log.height() >= b.Base {
+	if b.Author == m.me || b.Base == 0 || slices.Contains(m.offers[c], b.Base) || len(m.offers) >= maxOfferedLogs && m.offers[c] == nil {
 		return
 	}
-	m.logs[c] = &msgLog{base: b.Base}
+	offers := append(slices.Clone(m.offers[c]), b.Base)
+	m.offers[c] = offers[max(0, len(offers)-maxOffers):]
 	for _, h := range m.pend.satisfiedBy(b.Author, b.Lane, b.Base) {
 		m.release(h)
 	}

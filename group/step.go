@@ -92,9 +92,6 @@ type (
 		Caps Caps
 	}
 	DeputyRemove struct{ Peer PeerID }
-	// NewLane begins a new lane for this node's records: its home was rolled
-	// back, or copied.
-	NewLane struct{}
 	// Compared ends a careful start: this node's heights were compared with
 	// those of the members in reach.
 	Compared struct{}
@@ -125,7 +122,6 @@ func (SetName) event()      {}
 func (NewBundle) event()    {}
 func (DeputyAdd) event()    {}
 func (DeputyRemove) event() {}
-func (NewLane) event()      {}
 func (Compared) event()     {}
 func (AcceptTalk) event()   {}
 
@@ -227,6 +223,7 @@ const (
 	ShowKey
 	ShowHeld
 	ShowAlarm
+	ShowCopied // this home was rolled back, or copied: a new lane began
 )
 
 // Shown is something that a person may see now.
@@ -314,8 +311,6 @@ func (m *Machine) handle(ev Event) error {
 		return m.onDeputyRemove(ev.Peer)
 	case Compared:
 		m.careful = false
-	case NewLane:
-		m.onNewLane()
 	case AcceptTalk:
 		m.local.Accept = true
 		m.saveLocal()

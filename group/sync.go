@@ -275,19 +275,3 @@ func (m *Machine) mayGivePlain(r *message, peer PeerID) bool {
 	view := m.g.fold(r.view)
 	return view.settings.History == HistoryAll && !view.removed(peer)
 }
-
-// OwnBeyond returns the greatest seq that theirs names in this node's own
-// present lane beyond what this node holds itself: a rolled-back disk.
-func (m *Machine) OwnBeyond(theirs Heights) bool {
-	for _, h := range theirs.Control {
-		if h.Author == m.me && h.Lane == m.lane && m.g.byHash[h.Hash] == nil {
-			return true
-		}
-	}
-	for _, h := range theirs.Logs {
-		if h.Author == m.me && h.Lane == m.lane && h.Seq > m.logs[chain{m.me, m.lane}].height() {
-			return true
-		}
-	}
-	return false
-}

@@ -63,9 +63,6 @@ func (r *room) pull(ctx context.Context, p keys.PeerID, wish bool) error {
 	if err := get(s, &theirs); err != nil {
 		return err
 	}
-	if err := r.checkOwn(ctx, theirs); err != nil {
-		return err
-	}
 	return r.takeBatches(ctx, s)
 }
 
@@ -174,21 +171,6 @@ func (r *room) eventsOf(b batch) ([]group.Event, error) {
 		evs = append(evs, group.Received{Record: v})
 	}
 	return evs, nil
-}
-
-// checkOwn looks for records of this person that this home does not hold: it was
-// rolled back, or copied.
-func (r *room) checkOwn(ctx context.Context, theirs group.Heights) error {
-	beyond := false
-	if err := r.look(ctx, func(m *group.Machine) { beyond = m.OwnBeyond(theirs) }); err != nil {
-		return err
-	}
-	if beyond {
-		r.n.log.Warn("others hold records of this node that it lacks: the home was rolled back or copied; a new lane begins", "group", r.gid.Short())
-		_, err := r.do(ctx, group.NewLane{})
-		return err
-	}
-	return nil
 }
 
 // wish asks those who may rotate to do so, by way of catch-up.

@@ -292,6 +292,7 @@ func (r *room) gapLines(ctx context.Context) ([]LogLine, error) {
 
 // showAll tells followers what became visible. Only called from the loop.
 func (r *room) showAll(rd *group.Ready) {
+	r.warn(rd.Show)
 	if len(rd.Show) == 0 || !r.n.bus.followed() {
 		return
 	}
@@ -306,13 +307,28 @@ func (r *room) showAll(rd *group.Ready) {
 		case group.ShowKey:
 			r.showUnder(s.Hash, rd)
 		case group.ShowRequest:
-			r.n.bus.publish(Event{Kind: "request", GroupID: r.gid.String(), Data: data(map[string]string{"peer_id": s.Author.String()})})
-		case group.ShowAlarm:
-			r.n.log.Warn("somebody signed two different records under one number", "group", r.gid.Short(), "peer", s.Author.Short())
-			r.n.bus.publish(Event{Kind: "alarm", GroupID: r.gid.String(), Data: data(map[string]string{"peer_id": s.Author.String()})})
+			r.n.bus.publish(Event{Kind: "request", GroupID: r.gid.String(), Data: aboutPeer(s.Author)})
+		case group.ShowAlarm, group.ShowCopied:
+			r.n.bus.publish(Event{Kind: "alarm", GroupID: r.gid.String(), Data: aboutPeer(s.Author)})
 		}
 	}
 	r.n.bus.publish(Event{Kind: "group", GroupID: r.gid.String()})
+}
+
+// warn logs what a person must know even if nobody follows.
+func (r *room) warn(shown []group.Shown) {
+	for _, s := range shown {
+		switch s.Kind {
+		case group.ShowCopied:
+			r.n.log.Warn("others hold records of this node that it lacks: its home was rolled back or copied; a new lane begins", "group", r.gid.Short())
+		case group.ShowAlarm:
+			r.n.log.Warn("somebody signed two different records under one number", "group", r.gid.Short(), "peer", s.Author.Short())
+		}
+	}
+}
+
+func aboutPeer(p keys.PeerID) json.RawMessage {
+	return json.RawMessage(`{"peer_id":"` + p.String() + `"}`)
 }
 
 // showUnder shows the messages that a room key has made readable.
@@ -332,14 +348,6 @@ func (r *room) publishLines(lines []LogLine) {
 	for _, l := range lines {
 		r.n.bus.publish(Event{Kind: "log", GroupID: l.GroupID, Line: &l})
 	}
-}
-
-func data(v any) json.RawMessage {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return nil
-	}
-	return b
 }
 
 func ptr[T any](v T) *T { return &v }
