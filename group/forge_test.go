@@ -1,16 +1,19 @@
 package group
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"conclave/keys"
 )
 
-// next is the entry that p's node would write next, for a test to alter.
+// next is the entry that p's node would write next, for a test to alter. It is
+// not asked whether p may.
 func (p *peer) next(t Type, body any, term uint64) Entry {
-	m := p.Machine
-	m.now = p.w.now
-	e := *m.draft(t, body, term).Entry
+	p.now = p.w.now
+	e := *p.draft(TypeProfile, &Profile{Name: "x"}, 0).Entry
+	e.Type, e.Body, e.Term = t, keys.Marshal(body), term
 	return e
 }
 
@@ -92,6 +95,14 @@ func newDisk() *disk {
 	return &disk{entries: map[Hash]Verified{}, messages: map[Hash]StoredMessage{}, keys: map[Hash]keys.Secret{}, latest: map[latestKey]Verified{}}
 }
 
+// copy is what a backup made now would hold.
+func (d *disk) copy() *disk {
+	c := *d
+	c.entries, c.messages, c.keys, c.latest = maps.Clone(d.entries), maps.Clone(d.messages), maps.Clone(d.keys), maps.Clone(d.latest)
+	c.out = slices.Clone(d.out)
+	return &c
+}
+
 func (d *disk) keep(t *testing.T, gid Hash, r Ready) {
 	t.Helper()
 	for _, k := range r.Keys {
@@ -161,4 +172,50 @@ func (p *peer) epochBody(reason Reason) (*Epoch, keys.Secret) {
 	sortHashes(b.Parents)
 	b.Acks = p.acksBeyond(p.newestEpochs(false))
 	return b, key
+}
+
+// give hands v to each of the members. Its author takes it for one of its own.
+func (w *world) give(v Verified, ps ...*peer) {
+	w.t.Helper()
+	for _, p := range ps {
+		p.restoring = p.me == v.Author()
+		w.must(p, Received{Record: v})
+		p.restoring = false
+	}
+}
+
+// write signs the entry that p would write next, whether or not p may, and gives
+// it to p itself and to the others named.
+func (w *world) write(p *peer, t Type, body any, term uint64, to ...*peer) Verified {
+	w.t.Helper()
+	v := w.signEntry(p, p.next(t, body, term))
+	w.give(v, append([]*peer{p}, to...)...)
+	return v
+}
+
+// at returns the entry as p holds it.
+func (p *peer) at(v Verified) *entry {
+	p.w.t.Helper()
+	e := p.g.byHash[short(v.Hash)]
+	if e == nil {
+		p.w.t.Fatalf("%s is not held", v.Entry().Type)
+	}
+	return e
+}
+
+// counts reports whether the entry has effect at p.
+func (p *peer) counts(v Verified) bool {
+	p.w.t.Helper()
+	return !p.st.isVoid(p.at(v))
+}
+
+// apart runs f while the members named hear nothing and are heard by nobody.
+func (w *world) apart(f func(), ps ...*peer) {
+	for _, p := range ps {
+		p.off = true
+	}
+	f()
+	for _, p := range ps {
+		p.off = false
+	}
 }

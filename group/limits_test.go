@@ -18,7 +18,7 @@ func crowd(n int) []*keys.Identity {
 
 // Bundles and reports of people who were never admitted are not kept, however
 // many come.
-func TestLatestOfStrangersIsNotKept(t *testing.T) {
+func TestMUST_11_StrangersLatest(t *testing.T) {
 	w := newWorld(t, settingsFor("team"), "alice", "bob")
 	alice := w.all[0]
 	for _, id := range crowd(20) {
