@@ -24,6 +24,11 @@ type Short [16]byte
 
 func short(h Hash) Short { return Short(h[:16]) }
 
+// Topic names the gossip topic of a group. Nodes announce their topics to
+// whomever they are connected to: a stranger does not learn the group's ID.
+// (PROTOCOL.md, "Payloads")
+func Topic(gid Hash) Hash { return keys.Sum(append([]byte("conclave/1 topic"), gid[:]...)) }
+
 // Head names the newest applied record of one chain.
 type Head struct {
 	_      struct{} `cbor:",toarray"`

@@ -174,6 +174,7 @@ func (n *Node) Run(ctx context.Context) error {
 
 func (n *Node) run(ctx context.Context) (err error) {
 	n.ctx = ctx
+	mesh.RouteLogs(n.log)
 	listen, err := n.listenOn()
 	if err != nil {
 		return err

@@ -87,7 +87,7 @@ func (r *room) reload() error {
 
 // start takes part in the group's topic and runs the loop until the node ends.
 func (n *Node) start(r *room) (err error) {
-	if r.topic, err = n.net.Join(mesh.TopicPrefix+r.gid.String(), r.others(), r.validate); err != nil {
+	if r.topic, err = n.net.Join(mesh.TopicPrefix+group.Topic(r.gid).String(), r.others(), r.validate); err != nil {
 		return err
 	}
 	for _, p := range r.others() {
