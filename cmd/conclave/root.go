@@ -47,9 +47,16 @@ func newRoot(a *app) *cobra.Command {
 	root.AddCommand(newJoin(a), newRequests(a), newApprove(a), newDecline(a), newMembers(a))
 	root.AddCommand(newSend(a), newLog(a), newDM(a))
 	root.AddCommand(newLeave(a), newKick(a), newBan(a), newUnban(a))
-	root.AddCommand(newRotate(a), newEncryption(a), newKeys(a), newVerify(a))
-	root.AddCommand(newDemo(a))
+	root.AddCommand(newRotate(a), newEncryption(a), newKeys(a), newVerify(a), newDemo(a))
+	a.completeAll(root)
 	return root
+}
+
+func (a *app) completeAll(parent *cobra.Command) {
+	for _, cmd := range parent.Commands() {
+		cmd.ValidArgsFunction = a.completeGroups
+		a.completeAll(cmd)
+	}
 }
 
 // command makes a command whose run is bounded and classified like all others.

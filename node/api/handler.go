@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"reflect"
 
@@ -63,6 +64,9 @@ type answer[T any] struct{ Body T }
 func handle[I, O any](a huma.API, method, path, id, summary string, handler func(context.Context, *I) (O, error)) {
 	huma.Register(a, operation(a, method, path, id, summary), func(ctx context.Context, in *I) (*answer[O], error) {
 		out, err := handler(ctx, in)
+		if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+			err = ctx.Err() // the node is stopping, whatever the operation makes of that
+		}
 		if err != nil {
 			return nil, problemOf(err)
 		}

@@ -36,7 +36,7 @@ type logQuery struct {
 	GroupQuery
 	After string `query:"after" maxLength:"512" doc:"Lines after the one with this cursor"`
 	Last  bool   `query:"last" doc:"The last lines in place of the first"`
-	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"1000" doc:"Lines in a page"`
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"250" doc:"Lines in a page"`
 }
 
 func registerTalk(a huma.API, n *node.Node) {

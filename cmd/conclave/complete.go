@@ -1,0 +1,36 @@
+package main
+
+import (
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"conclave/node/api"
+	"conclave/node/api/words"
+)
+
+// completeTimeout bounds what a shell waits for when somebody presses tab.
+const completeTimeout = time.Second
+
+// completeGroups offers the names of the groups for a first argument GROUP; no
+// argument of any command is a file.
+func (a *app) completeGroups(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	const none = cobra.ShellCompDirectiveNoFileComp
+	fields := strings.Fields(cmd.Use)
+	if len(args) > 0 || len(fields) < 2 || strings.Trim(fields[1], "[]") != "GROUP" || a.settle() != nil {
+		return nil, none
+	}
+	c, err := api.Dial(cmd.Context(), a.home, completeTimeout)
+	if err != nil {
+		return nil, none
+	}
+	var names []string
+	for g, err := range c.Groups(cmd.Context(), false) {
+		// A name that would have to be shown otherwise than it is cannot be typed.
+		if err == nil && words.Line(g.Name) == g.Name {
+			names = append(names, g.Name)
+		}
+	}
+	return names, none
+}

@@ -1,0 +1,289 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The tests here need a stream that a script cannot give: a pipe that stays
+// open, a terminal, a disk that fills up.
+
+// process is a running conclave that ends with its test.
+type process struct {
+	*exec.Cmd
+	t *testing.T
+}
+
+func prepare(t *testing.T, home string, args ...string) *process {
+	t.Helper()
+	path, err := exec.LookPath("conclave")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &process{exec.Command(path, append([]string{"--home", home}, args...)...), t}
+}
+
+func (p *process) start() {
+	p.t.Helper()
+	if err := p.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() {
+		p.Process.Signal(syscall.SIGTERM)
+		p.Wait()
+	})
+}
+
+// answer runs a command with --json and returns its last line of stdout.
+func answer(t *testing.T, home string, args ...string) map[string]any {
+	t.Helper()
+	p := prepare(t, home, append([]string{"--json"}, args...)...)
+	var stderr bytes.Buffer
+	p.Stderr = &stderr
+	out, err := p.Output()
+	if err != nil {
+		t.Fatalf("%v: %v: %s", args, err, stderr.String())
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	var o map[string]any
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &o); err != nil {
+		t.Fatalf("%v: %q", args, out)
+	}
+	return o
+}
+
+// startNode runs a node on loopback and returns its home and its address.
+func startNode(t *testing.T, home string, flags ...string) (addr string) {
+	t.Helper()
+	p := prepare(t, home, append([]string{"up", "--listen", "/ip4/127.0.0.1/tcp/0"}, flags...)...)
+	p.start()
+	return answer(t, home, "status", "--wait")["addrs"].([]any)[0].(string)
+}
+
+// Every line is answered when it is durable, while the next is still being
+// typed; an interrupt ends the reading.
+func TestSendAnswersEachLine(t *testing.T) {
+	home := filepath.Join(t.TempDir(), "alice")
+	startNode(t, home)
+	answer(t, home, "group", "create", "team")
+	p := prepare(t, home, "--json", "--timeout", "5s", "send", "team", "-")
+	in, err := p.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := p.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.start()
+	answers := bufio.NewReader(out)
+	for i := range 3 {
+		fmt.Fprintf(in, "line %d\n", i)
+		said, err := answers.ReadString('\n')
+		if err != nil || !strings.Contains(said, `"state":"sent"`) {
+			t.Fatalf("line %d: %q, %v", i, said, err)
+		}
+	}
+	p.Process.Signal(os.Interrupt)
+	p.Wait()
+	if code := p.ProcessState.ExitCode(); code != 130 {
+		t.Errorf("interrupted: exit code %d", code)
+	}
+}
+
+// terminal returns both ends of a new pseudo-terminal.
+func terminal(t *testing.T) (screen, tty *os.File) {
+	t.Helper()
+	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { screen.Close() })
+	fd := int(screen.Fd())
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tty.Close() })
+	return screen, tty
+}
+
+// Who watches the node is told who wants to join, with the line that lets that
+// person in.
+func TestUpAnnouncesRequests(t *testing.T) {
+	dir := t.TempDir()
+	alice, bob := filepath.Join(dir, "alice"), filepath.Join(dir, "bob")
+	screen, tty := terminal(t)
+	up := prepare(t, alice, "up", "--listen", "/ip4/127.0.0.1/tcp/0")
+	up.Stderr = tty
+	up.start()
+	addr := answer(t, alice, "status", "--wait")["addrs"].([]any)[0].(string)
+	group := answer(t, alice, "group", "create", "team")["group_id"].(string)
+	startNode(t, bob, "--peer", addr)
+	answer(t, bob, "join", answer(t, alice, "id")["peer_id"].(string)+"/team", "--note", "\x1b[2Jhello")
+
+	lines := bufio.NewReader(screen)
+	want := regexp.MustCompile(`^conclave: (12D3KooW\w+) wants to join team \("hello"\)\r\n$`)
+	said, err := lines.ReadString('\n')
+	m := want.FindStringSubmatch(said)
+	if err != nil || m == nil {
+		t.Fatalf("the screen shows %q, %v", said, err)
+	}
+	if said, _ = lines.ReadString('\n'); !strings.HasPrefix(said, "conclave: fingerprint ") {
+		t.Errorf("the screen shows %q", said)
+	}
+	said, _ = lines.ReadString('\n')
+	command, ok := strings.CutPrefix(strings.TrimSpace(said), "hint: conclave ")
+	if !ok {
+		t.Fatalf("the screen shows %q", said)
+	}
+	if got := answer(t, alice, strings.Fields(command)...); got["state"] != "approved" || got["group_id"] != group || got["peer_id"] != m[1] {
+		t.Errorf("%s answers %v", command, got)
+	}
+}
+
+// Colour is for terminals, and not where NO_COLOR is set.
+func TestColour(t *testing.T) {
+	home := filepath.Join(t.TempDir(), "alice")
+	startNode(t, home)
+	answer(t, home, "group", "create", "team")
+	answer(t, home, "send", "team", "--plain", "in the open")
+	for set, want := range map[string]bool{"TERM=xterm": true, "NO_COLOR=1": false, "TERM=dumb": false} {
+		screen, tty := terminal(t)
+		p := prepare(t, home, "log", "team")
+		p.Env = append(os.Environ(), "TERM=xterm", "NO_COLOR=", set)
+		p.Stdout = tty
+		if err := p.Run(); err != nil {
+			t.Fatal(err)
+		}
+		shown := make([]byte, 4096)
+		n, err := screen.Read(shown)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := bytes.Contains(shown[:n], []byte(plainOn)); got != want {
+			t.Errorf("%s: %q", set, shown[:n])
+		}
+	}
+}
+
+// A full disk is an error of the one who writes; what is there can be read.
+func TestFullDisk(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to mount a small disk")
+	}
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=48m,mode=700"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	home := filepath.Join(dir, "alice")
+	startNode(t, home)
+	answer(t, home, "group", "create", "team")
+	answer(t, home, "send", "team", "before")
+	fill(t, filepath.Join(dir, "ballast"))
+
+	p := prepare(t, home, "--json", "send", "team", "after")
+	var stdout, stderr bytes.Buffer
+	p.Stdout, p.Stderr = &stdout, &stderr
+	p.Run()
+	if code := p.ProcessState.ExitCode(); code != 1 || stdout.Len() > 0 || !strings.Contains(stderr.String(), "disk full") {
+		t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout.String(), stderr.String())
+	}
+	if got := answer(t, home, "log", "team", "--limit", "1"); got["text"] != "before" {
+		t.Errorf("the log ends with %v", got)
+	}
+	if err := os.Remove(filepath.Join(dir, "ballast")); err != nil {
+		t.Fatal(err)
+	}
+	p = prepare(t, home, "--json", "--timeout", "10s", "send", "team", "again")
+	if out, err := p.CombinedOutput(); err != nil {
+		t.Errorf("after space came back: %s", out)
+	}
+}
+
+// fill writes until no space is left.
+func fill(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := io.Copy(f, endless{}); err == nil {
+		t.Fatal("the disk does not fill up")
+	}
+}
+
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) { return len(b), nil }
+
+// An order to stop ends a node within its time, whatever waits on it.
+func TestStopWithWaiters(t *testing.T) {
+	dir := t.TempDir()
+	alice, bob := filepath.Join(dir, "alice"), filepath.Join(dir, "bob")
+	addr := startNode(t, alice)
+	answer(t, alice, "group", "create", "team")
+	up := prepare(t, bob, "up", "--listen", "/ip4/127.0.0.1/tcp/0", "--peer", addr)
+	up.start()
+	answer(t, bob, "status", "--wait")
+	answer(t, bob, "group", "create", "own")
+
+	peer := answer(t, alice, "id")["peer_id"].(string)
+	waiting := prepare(t, bob, "--json", "--timeout", "0", "join", peer+"/team", "--wait")
+	following := prepare(t, bob, "--json", "log", "own", "--follow")
+	first, err := following.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting.start()
+	following.start()
+	if _, err := bufio.NewReader(first).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	for answer(t, alice, "status"); ; {
+		out, err := prepare(t, alice, "--json", "requests").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(out) > 0 {
+			break
+		}
+	}
+	start := time.Now()
+	up.Process.Signal(syscall.SIGTERM)
+	if err := up.Wait(); err != nil || time.Since(start) > 5*time.Second {
+		t.Errorf("ended after %s with %v", time.Since(start), err)
+	}
+	for _, p := range []*process{waiting, following} {
+		p.Wait()
+		if code := p.ProcessState.ExitCode(); code != 3 {
+			t.Errorf("%v exits %d", p.Args, code)
+		}
+	}
+}
