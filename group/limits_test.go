@@ -72,7 +72,7 @@ func TestManyLeaversFitAMessage(t *testing.T) {
 	}
 }
 
-// A claim about ord that nothing bounds is bounded.
+// A claim about ord above a base counts up to what the base can hold.
 func TestAbuse_MM09_ClaimedOrdAboveABase(t *testing.T) {
 	w := newWorld(t, settingsFor("team"), "alice", "bob")
 	alice, bob := w.all[0], w.all[1]
@@ -81,15 +81,15 @@ func TestAbuse_MM09_ClaimedOrdAboveABase(t *testing.T) {
 	x := alice.nextMsg(alice.current(), w.item("pinned"))
 	x.Seq, x.Prev, x.Ord = 6, Hash{1}, math.MaxUint64
 	x = alice.seal(x, alice.held[alice.current().eh], []Item{w.item("pinned")})
-	w.must(fresh, Based{Author: alice.me, Base: 5})
+	w.must(fresh, Based{Author: alice.me, Base: 5, Ord: 40})
 	v := w.signMsg(alice, x)
 	w.must(fresh, Received{Record: v})
 	rec := fresh.msgs[short(v.Hash)]
-	if rec == nil || rec.ord != maxOrd {
+	if rec == nil || rec.ord != 41 {
 		t.Fatalf("record above a base: %+v", rec)
 	}
 	r := w.say(bob, "later")
-	if m := w.decode(r.Publish[0]).Msg(); m.Ord <= maxOrd {
+	if m := w.decode(r.Publish[0]).Msg(); m.Ord != 42 {
 		t.Errorf("the next message has ord %d", m.Ord)
 	}
 }

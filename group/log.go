@@ -11,19 +11,24 @@ type message struct {
 	lane   uint64
 	seq    uint64
 	hash   Hash
-	prev   *message // nil at the start or at the base
+	before Hash     // what it names as the one before
+	prev   *message // that record; nil at the start, and where it is not held
 	ord    uint64   // exact
 	jid    *entry
-	epoch  *entry // nil: plaintext
-	view   set    // causal past among control entries, as cited so far in this log
+	epoch  *entry     // nil: plaintext
+	view   set        // causal past among control entries, as cited so far in this log
+	part   bool       // what was cited before in this log is not held: view may be larger
+	deps   []*message // records of others that it names, where held
+	citers []*message // records that name it so
 }
 
 // msgLog is one lane of one author's messages. What lies at or below base is
-// neither held nor missing: retention erased it, or this copy begins above it.
+// not missing: retention erased it, or this copy begins above it.
 type msgLog struct {
-	base uint64
-	recs []*message // recs[i] has seq base+1+i: the branch that came first
-	fork []*message // records of other branches
+	base    uint64
+	baseOrd uint64     // the greatest ord at or below the base
+	recs    []*message // recs[i] has seq base+1+i: the branch that came first
+	fork    []*message // records of other branches
 }
 
 func (l *msgLog) top() *message {
@@ -50,6 +55,15 @@ func (l *msgLog) at(seq uint64) *message {
 // missingFor returns what a message cites and this node lacks, in the order in
 // which it is best asked for.
 func (m *Machine) missingFor(x *Msg) ([]Short, error) {
+	need, err := m.missingControl(x)
+	if err != nil {
+		return nil, err
+	}
+	more, err := m.missingMessages(x)
+	return append(need, more...), err
+}
+
+func (m *Machine) missingControl(x *Msg) ([]Short, error) {
 	var need []Short
 	want := func(h Short, ok func(*entry) bool) error {
 		e := m.g.byHash[h]
@@ -86,8 +100,7 @@ func (m *Machine) missingFor(x *Msg) ([]Short, error) {
 			}
 		}
 	}
-	more, err := m.missingMessages(x)
-	return append(need, more...), err
+	return need, nil
 }
 
 func (m *Machine) missingMessages(x *Msg) ([]Short, error) {
@@ -102,7 +115,7 @@ func (m *Machine) missingMessages(x *Msg) ([]Short, error) {
 	for _, d := range x.Deps {
 		o := m.msgs[d.Hash]
 		switch {
-		case o == nil && !m.isBelow(d) && !m.below[d.Hash]:
+		case o == nil && !m.isBelow(d):
 			need = append(need, d.Hash)
 		case o != nil && (o.author != d.Author || o.lane != d.Lane || o.seq != d.Seq):
 			return nil, ErrDependency
@@ -111,29 +124,94 @@ func (m *Machine) missingMessages(x *Msg) ([]Short, error) {
 	return need, nil
 }
 
-// beginsCopy reports whether x is the first record of this copy of its log: the
-// one above the base, or above a base that a peer has offered where nothing is
-// held, or where this person was away in between. It takes a record that its
-// author signed to move a base, not a peer's word.
+// beginsCopy reports whether x may be the first record of this copy of its log:
+// the one above the base, or one below it (see mayLower), or the one above a base
+// that a peer has offered, where nothing in between is held. It takes a record
+// that its author signed to move a base, not a peer's word.
 func (m *Machine) beginsCopy(x *Msg) bool {
 	c := chain{x.Author, x.Lane}
 	log := m.logs[c]
-	if log != nil && log.base > 0 && x.Seq == log.base+1 {
+	switch {
+	case x.Seq == 1: // names a record of an older lane, but not its number
+		return m.msgs[short(x.Prev)] == nil && m.olderLaneBegins(x)
+	case log != nil && log.base > 0 && x.Seq <= log.base+1:
 		return true
 	}
-	mayBegin := log.top() == nil || len(m.st.admits[m.me]) > 1 && x.Seq > log.height()+1
-	return mayBegin && slices.Contains(m.offers[c], x.Seq-1)
+	return x.Seq > log.height()+1 && m.offered(c, x.Seq-1) != nil
+}
+
+func (m *Machine) olderLaneBegins(x *Msg) bool {
+	older := func(c chain) bool { return c.author == x.Author && c.lane < x.Lane }
+	for c, log := range m.logs {
+		if older(c) && log.base > 0 {
+			return true
+		}
+	}
+	for c := range m.offers {
+		if older(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// offered returns what a peer said about a copy of a log that begins above base.
+func (m *Machine) offered(c chain, base uint64) *Based {
+	if i := slices.IndexFunc(m.offers[c], func(b Based) bool { return b.Base == base }); i >= 0 {
+		return &m.offers[c][i]
+	}
+	return nil
 }
 
 // isBelow reports whether the record that d names lies where this copy of its
-// log does not reach, or, where nothing is held of it, is offered to begin above.
+// log does not reach, or where a peer says that it does not.
 func (m *Machine) isBelow(d Head) bool {
 	c := chain{d.Author, d.Lane}
 	log := m.logs[c]
-	if log != nil && d.Seq <= log.base {
-		return true
+	return log != nil && d.Seq <= log.base || slices.ContainsFunc(m.offers[c], func(b Based) bool { return d.Seq <= b.Base })
+}
+
+// boundBelow is the greatest ord that the records which x cites and which are not
+// held can have.
+func (m *Machine) boundBelow(x *Msg) uint64 {
+	bound := uint64(0)
+	from := func(c chain, seq uint64) {
+		if log := m.logs[c]; log != nil && seq <= log.base {
+			bound = max(bound, log.baseOrd)
+		}
+		for _, b := range m.offers[c] {
+			if seq <= b.Base {
+				bound = max(bound, b.Ord)
+			}
+		}
 	}
-	return log.top() == nil && slices.ContainsFunc(m.offers[c], func(base uint64) bool { return d.Seq <= base })
+	if x.Prev != (Hash{}) && m.msgs[short(x.Prev)] == nil {
+		for lane := range m.lanesUpTo(x.Author, x.Lane) {
+			from(chain{x.Author, lane}, x.Seq-1)
+		}
+	}
+	for _, d := range x.Deps {
+		if m.msgs[d.Hash] == nil {
+			from(chain{d.Author, d.Lane}, d.Seq)
+		}
+	}
+	return bound
+}
+
+// lanesUpTo are the lanes of an author's logs that are known here.
+func (m *Machine) lanesUpTo(author PeerID, lane uint64) map[uint64]bool {
+	lanes := map[uint64]bool{}
+	for c := range m.logs {
+		if c.author == author && c.lane <= lane {
+			lanes[c.lane] = true
+		}
+	}
+	for c := range m.offers {
+		if c.author == author && c.lane <= lane {
+			lanes[c.lane] = true
+		}
+	}
+	return lanes
 }
 
 // accept takes a message whose citations are all held. It reports whether the
@@ -144,7 +222,7 @@ func (m *Machine) accept(v Verified) bool {
 	if len(x.EID) == 0 && m.requiresE2EE() {
 		return false
 	}
-	if !m.visible(rec) && !m.pend.cited(short(v.Hash)) {
+	if !m.visible(rec) && !m.pend.cited(v) {
 		m.pend.hide(v)
 		return false
 	}
@@ -160,13 +238,17 @@ func (m *Machine) accept(v Verified) bool {
 
 func (m *Machine) newMessage(v Verified) *message {
 	x := v.Msg()
-	rec := &message{author: x.Author, lane: x.Lane, seq: x.Seq, hash: v.Hash, jid: m.g.byHash[short(x.JID)]}
+	rec := &message{author: x.Author, lane: x.Lane, seq: x.Seq, hash: v.Hash, before: x.Prev, jid: m.g.byHash[short(x.JID)]}
 	cite := func(e *entry) {
 		rec.ord = max(rec.ord, e.ord)
 		rec.view = rec.view.union(e.past).with(e.idx)
 	}
 	if p := m.msgs[short(x.Prev)]; p != nil && x.Prev != (Hash{}) {
-		rec.prev, rec.ord, rec.view = p, p.ord, p.view
+		rec.prev, rec.ord, rec.view, rec.part = p, p.ord, p.view, p.part
+	}
+	if rec.prev == nil && x.Prev != (Hash{}) {
+		rec.part = true
+		rec.ord = m.baseOrd(chain{x.Author, x.Lane}, x.Seq-1)
 	}
 	cite(rec.jid)
 	if len(x.EID) > 0 {
@@ -181,19 +263,26 @@ func (m *Machine) newMessage(v Verified) *message {
 			cite(m.g.byHash[short(a)])
 		}
 	}
-	below := rec.prev == nil && x.Prev != (Hash{})
 	for _, d := range x.Deps {
 		if o := m.msgs[d.Hash]; o != nil {
 			rec.ord = max(rec.ord, o.ord)
-		} else {
-			below = true
+			rec.deps = append(rec.deps, o)
 		}
 	}
-	rec.ord++
-	if below { // what it cites lies below a base: its claim is all there is
-		rec.ord = max(rec.ord, min(x.Ord, maxOrd))
-	}
+	// Where a citation lies below a base, the claim is all there is.
+	rec.ord = max(rec.ord, min(max(x.Ord, 1)-1, m.boundBelow(x))) + 1
 	return rec
+}
+
+// baseOrd is the ord at a base, where it is known, else 0.
+func (m *Machine) baseOrd(c chain, base uint64) uint64 {
+	if log := m.logs[c]; log != nil && log.base == base {
+		return log.baseOrd
+	}
+	if b := m.offered(c, base); b != nil {
+		return b.Ord
+	}
+	return 0
 }
 
 // hold adds an accepted record to its log. It returns the record that is held
@@ -202,12 +291,15 @@ func (m *Machine) hold(rec *message) (other *message) {
 	c := chain{rec.author, rec.lane}
 	log := m.logs[c]
 	if log == nil || rec.prev == nil && rec.seq > log.height()+1 {
-		log = &msgLog{base: rec.seq - 1}
+		log = &msgLog{base: rec.seq - 1, baseOrd: rec.ord - 1}
 		m.logs[c] = log
 	}
-	if rec.seq == log.height()+1 && (log.top() == nil || rec.prev == log.top()) {
+	switch first := log.at(log.base + 1); {
+	case rec.seq == log.height()+1 && (log.top() == nil || rec.prev == log.top()):
 		log.recs = append(log.recs, rec)
-	} else {
+	case first != nil && first.before == rec.hash:
+		m.lower(log, rec)
+	default:
 		other = log.at(rec.seq)
 		log.fork = append(log.fork, rec)
 	}
@@ -216,7 +308,21 @@ func (m *Machine) hold(rec *message) (other *message) {
 		m.sealedUnder[rec.epoch.idx]++
 	}
 	m.clock = max(m.clock, rec.ord)
+	for _, d := range rec.deps {
+		d.citers = append(d.citers, rec)
+	}
 	return other
+}
+
+// lower lets a copy of a log begin at rec, which its first record names as the
+// one before, and at what is held besides below that.
+func (m *Machine) lower(log *msgLog, rec *message) {
+	for rec != nil && rec.seq == log.base {
+		log.recs[0].prev = rec
+		log.recs = slices.Insert(log.recs, 0, rec)
+		log.base, log.baseOrd = log.base-1, rec.ord-1
+		rec = m.msgs[short(rec.before)]
+	}
 }
 
 // visible reports whether a record is shown: its author's incarnation is not
@@ -234,6 +340,44 @@ func (m *Machine) visible(rec *message) bool {
 		}
 	}
 	return false
+}
+
+// keeper tells which records are handed on: those that are shown, and those
+// that such a record rests on. What else lies beyond a cut is forgotten.
+type keeper struct {
+	m    *Machine
+	memo map[*message]bool
+}
+
+func (m *Machine) keeper() keeper { return keeper{m, map[*message]bool{}} }
+
+func (k keeper) keeps(r *message) bool {
+	if kept, ok := k.memo[r]; ok {
+		return kept
+	}
+	next := k.m.logs[chain{r.author, r.lane}].at(r.seq + 1)
+	kept := k.m.visible(r) || next != nil && next.prev == r && k.keeps(next) || slices.ContainsFunc(r.citers, k.keeps)
+	k.memo[r] = kept
+	return kept
+}
+
+// top is the greatest seq of a log up to which its records are handed on.
+func (k keeper) top(log *msgLog) uint64 {
+	for seq := log.height(); seq > log.base; seq-- {
+		if k.keeps(log.at(seq)) {
+			return seq
+		}
+	}
+	return log.base
+}
+
+// branches returns the newest record of each other branch that is handed on.
+func (k keeper) branches(log *msgLog) []*message {
+	inner := map[*message]bool{}
+	for _, r := range log.fork {
+		inner[r.prev] = k.keeps(r)
+	}
+	return slices.DeleteFunc(slices.Clone(log.fork), func(r *message) bool { return inner[r] || !k.keeps(r) })
 }
 
 func (m *Machine) withinCut(cuts []Cut, rec *message) bool {

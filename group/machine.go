@@ -42,10 +42,9 @@ type Machine struct {
 
 	logs        map[chain]*msgLog
 	msgs        map[Short]*message
-	offers      map[chain][]uint64 // bases that peers named, newest last
-	below       map[Short]bool     // messages below a base that records cite
-	sealedUnder map[int]int        // messages by the idx of their epoch
-	clock       uint64             // greatest ord of any message held
+	offers      map[chain][]Based // bases that peers named, newest last
+	sealedUnder map[int]int       // messages by the idx of their epoch
+	clock       uint64            // greatest ord of any message held
 	pend        pending
 
 	held    map[Hash]keys.Secret
@@ -103,7 +102,7 @@ type Local struct {
 func New(cfg Config, stored Stored) *Machine {
 	m := &Machine{
 		g: newGraph(cfg.GID), self: cfg.Self, me: cfg.Self.PeerID(),
-		logs: map[chain]*msgLog{}, msgs: map[Short]*message{}, below: map[Short]bool{}, offers: map[chain][]uint64{}, sealedUnder: map[int]int{},
+		logs: map[chain]*msgLog{}, msgs: map[Short]*message{}, offers: map[chain][]Based{}, sealedUnder: map[int]int{},
 		pend: newPending(), held: map[Hash]keys.Secret{}, erased: map[Hash]bool{}, early: map[Hash]keys.Secret{},
 		bundles: map[PeerID]keys.Bundle{}, reports: map[PeerID]*Report{}, latest: map[latestKey]Verified{},
 		online: map[PeerID]bool{}, r: new(Ready),
@@ -173,30 +172,20 @@ func keptEntries(stored []Verified, newest []Hash) map[Hash]bool {
 	return kept
 }
 
+// restoreMessage takes a message back; what it cites was satisfied when it was
+// accepted. One whose control entries are lost is left to catch-up. Where a
+// record before it is not there, this copy of the log begins above that.
 func (m *Machine) restoreMessage(s StoredMessage) {
 	v, err := DecodeOwn(m.g.gid, s.Payload)
 	if err != nil || v.Msg() == nil {
 		return
 	}
-	c := chain{s.Author, s.Lane}
-	if log := m.logs[c]; log == nil || s.Seq > log.height()+1 {
-		m.logs[c] = &msgLog{base: s.Seq - 1}
-	}
-	if need, err := m.missingFor(v.Msg()); err != nil || len(need) > 0 && !m.allBelow(need) {
+	if need, err := m.missingControl(v.Msg()); err != nil || len(need) > 0 {
 		return
 	}
 	rec := m.newMessage(v)
 	rec.ord = s.Ord
 	m.hold(rec)
-}
-
-// allBelow takes what a stored record cites and is not held for lying below a
-// base: it was satisfied when the record was accepted.
-func (m *Machine) allBelow(need []Short) bool {
-	for _, h := range need {
-		m.below[h] = true
-	}
-	return true
 }
 
 // impliedGenesis is the unsigned first entry of a conversation of two.

@@ -66,8 +66,27 @@ func (p *pending) release(h Short) []Verified {
 	return out
 }
 
-// cited reports whether some record waits for h.
-func (p *pending) cited(h Short) bool { return len(p.waiting[h]) > 0 }
+// cited reports whether a record that does not itself lie beyond its author's
+// cut waits for v: one of somebody else, or one that such a record waits for.
+func (p *pending) cited(v Verified) bool {
+	for _, w := range p.waiting[short(v.Hash)] {
+		if w.Author() != v.Author() || w.Hash != v.Hash && p.cited(w) {
+			return true
+		}
+	}
+	return false
+}
+
+// root follows what h waits for to what waits for nothing that is kept here.
+func (p *pending) root(h Short) Short {
+	for {
+		next, ok := p.waits[h]
+		if !ok || next == h { // a record below a base waits for something to lead to it
+			return h
+		}
+		h = next
+	}
+}
 
 // hide keeps a record that lies beyond a cut, in case something cites it.
 func (p *pending) hide(v Verified) {

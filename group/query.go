@@ -168,6 +168,16 @@ func (m *Machine) Current() (EpochInfo, bool) {
 	return EpochInfo{}, false
 }
 
+// Eligible lists the epochs that may be encrypted under now, preferred first,
+// whether or not this node holds their keys. (PROTOCOL.md, "CHOOSE")
+func (m *Machine) Eligible() []Hash {
+	out := []Hash{}
+	for _, e := range m.eligible() {
+		out = append(out, e.eh)
+	}
+	return out
+}
+
 // Expected returns the generation that a held line waits for.
 func (m *Machine) Expected() uint64 {
 	gen := uint64(0)

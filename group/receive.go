@@ -42,7 +42,6 @@ func (m *Machine) receiveEntry(v Verified) error {
 	}
 	if len(need) > 0 {
 		m.pend.wait(v, need[0])
-		m.r.Want = true
 		return nil
 	}
 	d := m.g.prepare(v)
@@ -129,8 +128,8 @@ func (m *Machine) receiveMessage(v Verified) error {
 		return nil
 	}
 	m.checkOwn(x.Author, x.Lane)
-	if log := m.logs[chain{x.Author, x.Lane}]; log != nil && x.Seq <= log.base {
-		return nil // said before this copy begins
+	if log := m.logs[chain{x.Author, x.Lane}]; log != nil && x.Seq <= log.base && !m.mayLower(log, v) {
+		return nil
 	}
 	need, err := m.missingFor(x)
 	if err != nil {
@@ -142,18 +141,32 @@ func (m *Machine) receiveMessage(v Verified) error {
 	}
 	if m.accept(v) {
 		m.release(short(v.Hash))
+		m.release(short(x.Prev)) // a record below that waited until something led to it
 	}
 	return nil
 }
 
+// mayLower reports whether v, which lies below where this copy of its log
+// begins, is what the first record names as the one before. What lies further
+// down waits until something leads to it.
+func (m *Machine) mayLower(log *msgLog, v Verified) bool {
+	first := log.at(log.base + 1)
+	if first != nil && first.before != v.Hash && v.Msg().Seq < log.base {
+		m.pend.wait(v, short(v.Hash))
+	}
+	return first != nil && first.before == v.Hash
+}
+
 // waitFor keeps v until what it misses is held. A record hidden beyond a cut is
-// brought back when something cites it: it counts as held, though never shown.
+// brought back when something not beyond that cut cites it: it counts as held,
+// though never shown.
 func (m *Machine) waitFor(v Verified, need []Short) {
 	if !m.pend.wait(v, need[0]) {
 		return
 	}
-	m.r.Want = true
-	if hidden, ok := m.pend.unhide(need[0]); ok {
+	at := m.pend.root(need[0])
+	if hidden, ok := m.pend.hidden[at]; ok && m.pend.cited(hidden) {
+		m.pend.unhide(at)
 		m.receiveMessage(hidden)
 	}
 }
@@ -201,10 +214,12 @@ const (
 // base moves when the record above it comes; see beginsCopy.
 func (m *Machine) onBased(b Based) {
 	c := chain{b.Author, b.Lane}
-	if b.Author == m.me || b.Base == 0 || slices.Contains(m.offers[c], b.Base) || len(m.offers) >= maxOfferedLogs && m.offers[c] == nil {
+	if b.Author == m.me || b.Base == 0 || len(m.offers) >= maxOfferedLogs && m.offers[c] == nil {
 		return
 	}
-	offers := append(slices.Clone(m.offers[c]), b.Base)
+	b.Ord = min(b.Ord, maxOrd)
+	offers := slices.DeleteFunc(slices.Clone(m.offers[c]), func(o Based) bool { return o.Base == b.Base })
+	offers = append(offers, b)
 	m.offers[c] = offers[max(0, len(offers)-maxOffers):]
 	for _, h := range m.pend.satisfiedBy(b.Author, b.Lane, b.Base) {
 		m.release(h)

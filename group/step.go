@@ -22,10 +22,13 @@ type (
 	// Received is a record from the topic or from catch-up.
 	Received struct{ Record Verified }
 	// Based tells where a log begins for this node, from a catch-up peer:
-	// what lies at or below Base was said before this member could read.
+	// what lies at or below Base was said before this member could read, or is
+	// not held by that peer. Ord is the greatest ord there.
 	Based struct {
+		_          struct{} `cbor:",toarray"`
 		Author     PeerID
 		Lane, Base uint64
+		Ord        uint64
 	}
 	// KeyReceived is a room key that an envelope held; Commit is the kc it came with.
 	KeyReceived struct {
@@ -329,7 +332,7 @@ func (m *Machine) settle(structuralBefore int) {
 	m.rotateIfDue()
 	m.flush()
 	m.settleReport()
-	m.r.Want = m.r.Want || len(m.pend.waiting) > 0
+	m.r.Want = m.r.Want || len(m.pend.missing()) > 0
 	m.r.Wake = m.nextWake()
 }
 

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"bytes"
 	"cmp"
 	"maps"
 	"slices"
@@ -46,15 +47,19 @@ func (m *Machine) Heights() Heights {
 		}
 	}
 	slices.SortFunc(h.Control, compareHeads)
+	keep := m.keeper()
 	for c, log := range m.logs {
-		head := LogHead{Author: c.author, Lane: c.lane, Base: log.base, Seq: log.height()}
-		if top := log.top(); top != nil {
+		head := LogHead{Author: c.author, Lane: c.lane, Base: log.base, Seq: keep.top(log)}
+		if top := log.at(head.Seq); top != nil {
 			head.Hash = short(top.hash)
 		}
 		h.Logs = append(h.Logs, head)
+		for _, r := range keep.branches(log) {
+			h.Logs = append(h.Logs, LogHead{Author: c.author, Lane: c.lane, Base: log.base, Seq: r.seq, Hash: short(r.hash)})
+		}
 	}
 	slices.SortFunc(h.Logs, func(a, b LogHead) int {
-		return cmp.Or(a.Author.Compare(b.Author), cmp.Compare(a.Lane, b.Lane))
+		return cmp.Or(a.Author.Compare(b.Author), cmp.Compare(a.Lane, b.Lane), cmp.Compare(a.Seq, b.Seq), bytes.Compare(a.Hash[:], b.Hash[:]))
 	})
 	for k, v := range m.latest {
 		h.Latest = append(h.Latest, LatestHead{Kind: uint64(k.kind), Peer: k.peer, Seq: latestSeq(v)})
@@ -88,7 +93,10 @@ func (m *Machine) Behind(theirs Heights) bool {
 	}
 	for _, h := range theirs.Logs {
 		log := m.logs[chain{h.Author, h.Lane}]
-		if h.Seq > log.height() || h.Seq > 0 && log != nil && h.Seq > log.base && h.Hash != (Short{}) && m.msgs[h.Hash] == nil && !m.pend.has(h.Hash) {
+		if h.Hash == (Short{}) && h.Seq > log.height() {
+			return true
+		}
+		if h.Hash != (Short{}) && (log == nil || h.Seq > log.base) && m.msgs[h.Hash] == nil && !m.pend.has(h.Hash) {
 			return true
 		}
 	}
@@ -160,22 +168,22 @@ func (m *Machine) MissingAt(peer PeerID, theirs Heights) (Missing, error) {
 			out.Records = append(out.Records, v.Payload)
 		}
 	}
-	logs := map[chain]LogHead{}
+	logs := map[chain][]LogHead{}
 	for _, h := range theirs.Logs {
-		logs[chain{h.Author, h.Lane}] = h
+		c := chain{h.Author, h.Lane}
+		logs[c] = append(logs[c], h)
 	}
+	keep := m.keeper()
 	var recs []*message
-	for c, log := range m.logs {
-		rs, base := m.messagesBeyond(peer, log, logs[c])
-		if base > 0 {
-			out.Bases = append(out.Bases, Based{Author: c.author, Lane: c.lane, Base: base})
+	for c := range m.logs {
+		rs, base := m.messagesBeyond(keep, peer, c, logs[c])
+		if base != nil {
+			out.Bases = append(out.Bases, *base)
 		}
 		recs = append(recs, rs...)
 	}
 	out.Messages = refsOf(recs)
-	slices.SortFunc(out.Bases, func(a, b Based) int {
-		return cmp.Or(a.Author.Compare(b.Author), cmp.Compare(a.Lane, b.Lane))
-	})
+	slices.SortFunc(out.Bases, compareBases)
 	return out, nil
 }
 
@@ -217,28 +225,74 @@ func (m *Machine) payloads(wanted func(*entry) bool) [][]byte {
 	return out
 }
 
-// messagesBeyond returns the records of a log above what the peer holds, and
-// the base from which it may read where that lies higher.
-func (m *Machine) messagesBeyond(peer PeerID, log *msgLog, theirs LogHead) ([]*message, uint64) {
-	from := max(min(theirs.Seq, log.height()), log.base) // a peer may claim any height
-	if theirs.Seq > 0 && theirs.Hash != (Short{}) && theirs.Seq <= log.height() && theirs.Seq > log.base &&
-		short(log.at(theirs.Seq).hash) != theirs.Hash {
-		from = max(min(theirs.Base, log.height()), log.base) // forked somewhere below: give both
+// messagesBeyond returns the records of a log that the peer lacks and may have,
+// and where its copy begins if that is not where it began before.
+func (m *Machine) messagesBeyond(keep keeper, peer PeerID, c chain, theirs []LogHead) ([]*message, *Based) {
+	log := m.logs[c]
+	top := keep.top(log)
+	begins, has, forked := heldBy(log, theirs)
+	base := m.baseFor(peer, log, max(has, log.base))
+	out := log.between(base, top)
+	if forked || len(log.fork) > 0 {
+		base = m.baseFor(peer, log, max(min(begins, top), log.base))
+		out = m.branchesBeyond(keep, log, base, theirs)
 	}
-	base := m.baseFor(peer, log, from)
-	var out []*message
-	for seq := max(from, base) + 1; seq <= log.height(); seq++ {
-		out = append(out, log.at(seq))
+	switch low := m.baseFor(peer, log, log.base); {
+	case base > has && base > begins:
+		return out, &Based{Author: c.author, Lane: c.lane, Base: base, Ord: log.ordAt(base)}
+	case low < min(begins, top): // the peer's copy could begin lower
+		out = append(out, log.between(low, min(begins, top))...)
+		return out, &Based{Author: c.author, Lane: c.lane, Base: low, Ord: log.ordAt(low)}
 	}
-	for _, r := range log.fork {
-		if r.seq > base {
-			out = append(out, r)
+	return out, nil
+}
+
+// heldBy tells where a peer's copy of a log begins, up to where it holds this
+// node's branch, and whether it holds another. It may claim any height.
+func heldBy(log *msgLog, theirs []LogHead) (begins, has uint64, forked bool) {
+	for _, h := range theirs {
+		begins = h.Base
+		if r := log.at(h.Seq); r == nil || h.Hash == (Short{}) || short(r.hash) == h.Hash {
+			has = max(has, min(h.Seq, log.height()))
+		} else {
+			forked = true
 		}
 	}
-	if base <= theirs.Seq {
-		base = 0
+	return begins, has, forked
+}
+
+// branchesBeyond returns the records of every branch above base but for those
+// that lead to a record that the peer names.
+func (m *Machine) branchesBeyond(keep keeper, log *msgLog, base uint64, theirs []LogHead) []*message {
+	held := map[*message]bool{}
+	for _, h := range theirs {
+		for r := m.msgs[h.Hash]; r != nil && !held[r]; r = r.prev {
+			held[r] = true
+		}
 	}
-	return out, base
+	return slices.DeleteFunc(slices.Concat(log.recs, log.fork), func(r *message) bool {
+		return held[r] || r.seq <= base || !keep.keeps(r)
+	})
+}
+
+// between returns the records above from, up to to.
+func (l *msgLog) between(from, to uint64) (out []*message) {
+	for seq := from + 1; seq <= to; seq++ {
+		out = append(out, l.at(seq))
+	}
+	return out
+}
+
+// ordAt is the ord of the record at seq, or the greatest at or below the base.
+func (l *msgLog) ordAt(seq uint64) uint64 {
+	if r := l.at(seq); r != nil {
+		return r.ord
+	}
+	return l.baseOrd
+}
+
+func compareBases(a, b Based) int {
+	return cmp.Or(a.Author.Compare(b.Author), cmp.Compare(a.Lane, b.Lane))
 }
 
 // baseFor is the greatest seq at or below which peer may not read: what was said
@@ -273,5 +327,5 @@ func (m *Machine) mayGivePlain(r *message, peer PeerID) bool {
 		}
 	}
 	view := m.g.fold(r.view)
-	return view.settings.History == HistoryAll && !view.removed(peer)
+	return !r.part && view.settings.History == HistoryAll && !view.removed(peer)
 }

@@ -146,7 +146,7 @@ func fatalFor(err error) bool {
 func (r *room) eventsOf(b batch) ([]group.Event, error) {
 	var evs []group.Event
 	for _, x := range b.Bases {
-		evs = append(evs, group.Based{Author: x.Author, Lane: x.Lane, Base: x.Base})
+		evs = append(evs, group.Based{Author: x.Author, Lane: x.Lane, Base: x.Base, Ord: x.Ord})
 	}
 	for _, p := range b.Records {
 		v, err := group.Decode(r.gid, p)

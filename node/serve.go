@@ -77,7 +77,7 @@ func (r *room) serveSync(ctx context.Context, s *mesh.Stream, h hello) error {
 func (r *room) giveBatches(s *mesh.Stream, miss group.Missing) error {
 	b := batch{}
 	for _, x := range miss.Bases {
-		b.Bases = append(b.Bases, base{Author: x.Author, Lane: x.Lane, Base: x.Base})
+		b.Bases = append(b.Bases, base{Author: x.Author, Lane: x.Lane, Base: x.Base, Ord: x.Ord})
 	}
 	size := 0
 	flush := func(last bool) error {

@@ -105,6 +105,7 @@ type base struct {
 	_          struct{} `cbor:",toarray"`
 	Author     keys.PeerID
 	Lane, Base uint64
+	Ord        uint64
 }
 
 // ack acknowledges a batch.
