@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/text/width"
 
+	"conclave/node"
 	"conclave/node/api/words"
 )
 
@@ -22,11 +24,46 @@ type columns struct {
 	shown   map[string]bool
 }
 
-// liveRow is a line of the log and those whose nodes have reported it.
+// liveRow is a line of the log, and how each node that has reported it did.
 type liveRow struct {
 	key     string
-	what    heard
-	reports []string
+	what    heard // from one that could read it, where one could
+	reports []heard
+}
+
+// rowKey is the same for one line at every node, whatever it made of it.
+func rowKey(l node.LogLine) string {
+	kind := l.Kind
+	if kind == "unreadable" {
+		kind = "message"
+	}
+	_, item, _ := strings.Cut(l.Cursor, "#")
+	return fmt.Sprintf("%s %s %d %s", kind, value(l.Sender), seqOf(l), item)
+}
+
+func seqOf(l node.LogLine) uint64 {
+	if l.Seq == nil {
+		return 0
+	}
+	return *l.Seq
+}
+
+// take notes a report, in place of an earlier one of the same node.
+func (r *liveRow) take(h heard) {
+	if r.what.Line.Kind == "unreadable" {
+		r.what = h
+	}
+	r.reports = append(slices.DeleteFunc(r.reports, func(o heard) bool { return o.Name == h.Name }), h)
+}
+
+// of returns what the node of that name reported, nil before it did.
+func (r *liveRow) of(name string) *heard {
+	for i := range r.reports {
+		if r.reports[i].Name == name {
+			return &r.reports[i]
+		}
+	}
+	return nil
 }
 
 func (c *columns) show(event any) error {
@@ -40,6 +77,12 @@ func (c *columns) show(event any) error {
 		c.names = append(c.names, e.Name)
 	case step:
 		return c.begin(e)
+	case typed:
+		e.Command = shortIDs(e.Command)
+		return c.plainStage.show(e)
+	case check:
+		e.Text = strings.Join(c.wrap(e.Text, c.width-len("  ✓ ")), "\n    ")
+		return c.plainStage.show(e)
 	case tableRow:
 		return c.tableRow(e)
 	}
@@ -52,22 +95,50 @@ func (c *columns) begin(e step) error {
 	for i, l := range title {
 		title[i] = c.paint.as(bold, l)
 	}
+	if len(c.names) > 0 {
+		heads := make([]string, len(c.names))
+		for i, name := range c.names {
+			heads[i] = c.paint.person(name, pad(name, c.column()))
+		}
+		title = append(title, c.row("", heads))
+	}
 	return printf(c.w, "\n%s\n", strings.Join(title, "\n"))
 }
+
+// shortIDs leaves of each long identifier its ends: the last six characters
+// are its fingerprint.
+func shortIDs(command string) string {
+	const long = 32
+	parts := strings.Split(command, " ")
+	for i, p := range parts {
+		if len(p) > long && !strings.HasPrefix(p, "/") {
+			parts[i] = p[:6] + "…" + p[len(p)-6:]
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// row is one line across the screen: a number, and one part for each person.
+func (c *columns) row(number string, parts []string) string {
+	gutter := c.paint.as(dim, fmt.Sprintf("%*s", gutterWidth-1, number)) + " "
+	return gutter + strings.Join(parts, c.paint.as(dim, " │ "))
+}
+
+const gutterWidth = 3
 
 // hear puts a report into its row. A row above the last ones is not touched
 // again: newcomers report what all others have long seen.
 func (c *columns) hear(h heard) error {
-	id := h.Line.Cursor
+	id := rowKey(h.Line)
 	i := slices.IndexFunc(c.open, func(r *liveRow) bool { return r.key == id })
 	switch {
 	case i >= 0:
-		c.open[i].reports = append(c.open[i].reports, h.Name)
+		c.open[i].take(h)
 	case c.shown[id]:
 		return nil
 	default:
 		c.shown[id] = true
-		c.open = append(c.open, &liveRow{id, h, []string{h.Name}})
+		c.open = append(c.open, &liveRow{id, h, []heard{h}})
 	}
 	return c.repaint()
 }
@@ -88,42 +159,62 @@ func (c *columns) repaint() error {
 
 // lines is how a row looks now.
 func (c *columns) lines(r *liveRow) []string {
-	if r.what.Line.Kind != "message" {
+	if r.what.Line.Kind == "event" {
 		return []string{c.rule(r)}
 	}
-	text := words.Line(value(r.what.Line.Text))
-	label := r.what.sender + ": "
-	if !r.what.Line.Encrypted {
-		label = "plain " + label
+	columns := make([][]string, len(c.names))
+	height := 1
+	for i, name := range c.names {
+		columns[i] = c.cell(r, name)
+		height = max(height, len(columns[i]))
 	}
-	wrapped := c.wrap(label+text, c.column())
-	out := make([]string, len(wrapped))
-	for i, part := range wrapped {
-		cells := make([]string, len(c.names))
-		for j, name := range c.names {
-			cells[j] = c.cell(r, name, part, i == 0)
+	out := make([]string, height)
+	for i := range out {
+		parts := make([]string, len(columns))
+		for j, lines := range columns {
+			parts[j] = pad("", c.column())
+			if i < len(lines) {
+				parts[j] = lines[i]
+			}
 		}
-		out[i] = strings.Join(cells, c.paint.as(dim, " │ "))
+		number := ""
+		if i == 0 && r.what.Number != nil {
+			number = strconv.Itoa(*r.what.Number)
+		}
+		out[i] = c.row(number, parts)
 	}
 	return out
 }
 
-// cell is one line of a row in one person's column.
-func (c *columns) cell(r *liveRow, name, part string, first bool) string {
+// cell is a row in one person's column: what that node reported, … while a
+// member's node has not, — for who is no member.
+func (c *columns) cell(r *liveRow, name string) []string {
+	h := r.of(name)
 	switch {
-	case slices.Contains(r.reports, name) && !r.what.Line.Encrypted:
-		return c.paint.as(onPlain, pad(part, c.column()))
-	case slices.Contains(r.reports, name):
-		return c.paint.person(r.what.sender, pad(part, c.column()))
-	case !first:
-		return pad("", c.column())
-	case slices.Contains(r.what.inside, name):
-		return c.paint.as(dim, pad("…", c.column()))
+	case h == nil && slices.Contains(r.what.inside, name):
+		return c.block("…", dim)
+	case h == nil:
+		return c.block("—", dim)
+	case h.Line.Kind != "message":
+		return c.block("⋯ "+h.reason, dim)
 	}
-	return c.paint.as(dim, pad("—", c.column()))
+	text := h.sender + ": " + words.Line(value(h.Line.Text))
+	if !h.Line.Encrypted {
+		return c.block("plain "+text, onPlain)
+	}
+	return c.block(text, personColour(h.sender))
 }
 
-func (c *columns) column() int { return (c.width - 3*(len(c.names)-1)) / len(c.names) }
+// block breaks a text into lines of one column.
+func (c *columns) block(text, code string) []string {
+	lines := c.wrap(text, c.column())
+	for i, l := range lines {
+		lines[i] = c.paint.as(code, pad(l, c.column()))
+	}
+	return lines
+}
+
+func (c *columns) column() int { return (c.width - gutterWidth - 3*(len(c.names)-1)) / len(c.names) }
 
 // rule goes across all columns, a change of key more boldly than the rest, and
 // says at its end whose nodes reported it.
@@ -133,7 +224,13 @@ func (c *columns) rule(r *liveRow) string {
 		stroke, code = "━", bold
 	}
 	left := strings.Repeat(stroke, 2) + " " + r.what.reason + " "
-	right := " " + strings.Join(r.reports, " ") + " " + strings.Repeat(stroke, 2)
+	var told []string
+	for _, name := range c.names {
+		if r.of(name) != nil {
+			told = append(told, name)
+		}
+	}
+	right := " " + strings.Join(told, " ") + " " + strings.Repeat(stroke, 2)
 	fill := max(0, c.width-cells(left)-cells(right))
 	return c.paint.as(code, left+strings.Repeat(stroke, fill)+right)
 }

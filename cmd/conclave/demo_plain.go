@@ -15,7 +15,7 @@ import (
 const (
 	narrowest = 80  // columns of a screen that shows one for each person
 	widest    = 132 // beyond that, lines are hard to follow
-	aBeat     = 800 * time.Millisecond
+	aBeat     = 1000 * time.Millisecond
 )
 
 // width is that of the screen which stdout is, where it is one that can move
@@ -49,12 +49,18 @@ func (on painter) as(code, text string) string {
 }
 
 // person gives each of the cast a colour of their own.
-func (on painter) person(name, text string) string {
-	code := map[string]string{"alice": "36", "bob": "32", "carol": "35"}[name]
-	if code == "" {
-		return text
+func (on painter) person(name, text string) string { return on.as(personColour(name), text) }
+
+func personColour(name string) string {
+	switch name {
+	case "alice":
+		return "36"
+	case "bob":
+		return "32"
+	case "carol":
+		return "35"
 	}
-	return on.as(code, text)
+	return bold
 }
 
 // plainStage shows one line for each event, for a pipe or a narrow screen.
@@ -106,6 +112,8 @@ func (s *plainStage) node(e started) error {
 func (s *plainStage) line(e heard) error {
 	text := words.Line(value(e.Line.Text))
 	switch {
+	case e.Line.Kind == "unreadable":
+		return printf(s.w, "  %s %s\n", s.name(e.Name), s.paint.as(dim, "⋯ a line of "+e.sender+": "+e.reason))
 	case e.Line.Kind != "message":
 		return printf(s.w, "  %s %s\n", s.name(e.Name), s.paint.as(dim, "─ "+e.reason))
 	case !e.Line.Encrypted:
@@ -126,7 +134,7 @@ const cellWidth = 21 // of the longest, "cannot (joined later)"
 // row writes a line of the table, and its head before the first.
 func (s *plainStage) row(e tableRow) error {
 	if e.Number == 1 {
-		head := fmt.Sprintf("\n  %2s %-*s %-17s %-5s", "", nameWidth, "", "", "")
+		head := fmt.Sprintf("\n  %2s %-*s %-17s %-6s", "", nameWidth, "", "", "")
 		for _, name := range e.names {
 			head += "  " + s.paint.person(name, fmt.Sprintf("%-*s", cellWidth, name))
 		}
@@ -134,7 +142,7 @@ func (s *plainStage) row(e tableRow) error {
 			return err
 		}
 	}
-	out := fmt.Sprintf("  %2d %s %-17s %-5s", e.Number, s.name(e.Sender), e.Text, key(e.Epoch))
+	out := fmt.Sprintf("  %2d %s %-17s %-6s", e.Number, s.name(e.Sender), e.Text, key(e.Epoch))
 	return printf(s.w, "%s%s\n", out, s.cells(e))
 }
 

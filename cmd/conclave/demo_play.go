@@ -26,6 +26,9 @@ func (d *demo) step(ctx context.Context, text string) error {
 // give shows a command line and runs it, while what the nodes report goes on
 // being shown.
 func give[T any](ctx context.Context, d *demo, p *actor, args ...string) ([]T, error) {
+	if err := d.pump(ctx, time.After(d.beat/3)); err != nil {
+		return nil, err
+	}
 	if err := d.stage.show(typed{"command", p.name, commandLine(args)}); err != nil {
 		return nil, err
 	}
