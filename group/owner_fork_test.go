@@ -61,7 +61,7 @@ func TestAbuse_MO01_OwnerSignsTwice(t *testing.T) {
 
 // What the fork stopped stays stopped, and what was applied stays applied,
 // across a restart and for every later entry of the term.
-func TestOwnerForkSurvivesRestart(t *testing.T) {
+func TestMUST_47_OwnerForkStays(t *testing.T) {
 	w, alice, bob, carol := forkedOwner(t)
 	w.sync(bob, carol)
 	w.sync(carol, bob)

@@ -38,11 +38,7 @@ func newWorld(t *testing.T, s Settings, names ...string) *world {
 	t.Helper()
 	w := &world{t: t, now: 1_700_000_000_000, seen: map[PeerID]*peer{}}
 	for i := range names {
-		p := &peer{w: w, id: keys.IdentityFromSeed(keys.Secret{byte(i + 1)}), disk: newDisk()}
-		var err error
-		if p.bundle, p.seed, err = keys.GenerateBundle(p.id, w.now); err != nil {
-			t.Fatal(err)
-		}
+		p := w.person(byte(i + 1))
 		w.all = append(w.all, p)
 		w.seen[p.id.PeerID()] = p
 	}
@@ -56,6 +52,17 @@ func newWorld(t *testing.T, s Settings, names ...string) *world {
 	}
 	w.must(w.all[0], Create{Genesis: genesis})
 	return w
+}
+
+// person makes keys for one more peer.
+func (w *world) person(seed byte) *peer {
+	w.t.Helper()
+	p := &peer{w: w, id: keys.IdentityFromSeed(keys.Secret{seed}), disk: newDisk()}
+	var err error
+	if p.bundle, p.seed, err = keys.GenerateBundle(p.id, w.now); err != nil {
+		w.t.Fatal(err)
+	}
+	return p
 }
 
 func (w *world) must(p *peer, ev Event) Ready {
