@@ -86,12 +86,8 @@ func (db *DB) pebbleOptions() *pebble.Options {
 		Logger:             db.state,
 		FormatMajorVersion: diskFormat,
 		// What is not flushed yet must fit into the reserve several times.
-		MemTableSize: min(max(db.reserve/16, 256<<10), 4<<20),
-		EventListener: &pebble.EventListener{
-			BackgroundError: db.state.background,
-			// A reader gets this as an error too; pebble's own answer is Fatalf.
-			DataCorruption: func(i pebble.DataCorruptionInfo) { db.state.Errorf("store: %s", i) },
-		},
+		MemTableSize:  min(max(db.reserve/16, 256<<10), 4<<20),
+		EventListener: db.state.events(),
 	}
 	// Sealed values do not compress.
 	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })

@@ -67,8 +67,8 @@ const tablePause = 5 * time.Second
 // here until the process ends. Nothing is written any more; reading goes on.
 //
 // The exception is a table (a flush or a compaction) for which there is no space:
-// it fails without harm, since what is in it is also elsewhere. Not so during
-// Open, where pebble would try again for ever.
+// it fails without harm, since what is in it is also elsewhere. Not so where
+// somebody waits for it: Open, and a Commit that finds the memory full.
 type gateFS struct {
 	vfs.FS
 	state *failure
@@ -94,7 +94,7 @@ func (f *failure) leave(name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if f.opened.Load() && noSpace(err) && strings.HasSuffix(name, ".sst") {
+	if noSpace(err) && strings.HasSuffix(name, ".sst") && f.mayWait() {
 		f.pause()
 		return err
 	}

@@ -5,6 +5,9 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
 )
 
 // failure is the state that a DB shares with what runs beneath it: whether a
@@ -13,6 +16,8 @@ import (
 type failure struct {
 	log     *slog.Logger
 	opened  atomic.Bool
+	noRoom  atomic.Bool   // the last table found no space
+	stalled atomic.Bool   // a Commit waits for a table
 	failed  chan struct{} // closed by the first fail, after cause was set
 	closing chan struct{}
 	once    sync.Once
@@ -53,6 +58,19 @@ func (f *failure) Errorf(format string, args ...any) { f.log.Error(fmt.Sprintf(f
 // from the disk: Commit finds the failure before it believes in success.
 func (f *failure) Fatalf(format string, args ...any) { f.fail(fmt.Errorf(format, args...)) }
 
+// events are what pebble reports on its own goroutines.
+func (f *failure) events() *pebble.EventListener {
+	return &pebble.EventListener{
+		BackgroundError: f.background,
+		FlushEnd:        func(i pebble.FlushInfo) { f.tableDone(i.Err) },
+		CompactionEnd:   func(i pebble.CompactionInfo) { f.tableDone(i.Err) },
+		WriteStallBegin: f.stallBegin,
+		WriteStallEnd:   func() { f.stalled.Store(false) },
+		// A reader gets this as an error too; pebble's own answer is Fatalf.
+		DataCorruption: func(i pebble.DataCorruptionInfo) { f.Errorf("store: %s", i) },
+	}
+}
+
 // background is told of failed flushes and compactions. Without space they are
 // tried again later; else something is broken that trying again does not mend.
 func (f *failure) background(err error) {
@@ -61,4 +79,26 @@ func (f *failure) background(err error) {
 		return
 	}
 	f.fail(err)
+}
+
+func (f *failure) tableDone(err error) {
+	if err == nil {
+		f.noRoom.Store(false)
+	}
+}
+
+// mayWait reports whether a table that found no space may be tried again later.
+func (f *failure) mayWait() bool {
+	f.noRoom.Store(true)
+	return f.opened.Load() && !f.stalled.Load()
+}
+
+// stallBegin is told that a Commit waits for a table. It must not wait for one
+// that has no room: the reserve was there, so it is not a full disk but a quota
+// or something like it, and nobody knows when that ends.
+func (f *failure) stallBegin(pebble.WriteStallBeginInfo) {
+	f.stalled.Store(true)
+	if f.noRoom.Load() {
+		f.fail(syscall.ENOSPC)
+	}
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"maps"
@@ -25,7 +26,7 @@ import (
 // values in old tables. Reading takes no lock and sees whole updates.
 type Keybag struct {
 	home   *Home
-	master *keys.Secret // behind a pointer, where fmt does not look
+	master keys.Secret
 
 	mu    sync.Mutex // held by Update
 	state atomic.Pointer[bagState]
@@ -59,7 +60,7 @@ func OpenKeybag(h *Home) (*Keybag, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Keybag{home: h, master: &master}
+	b := &Keybag{home: h, master: master}
 	state, err := b.read()
 	if errors.Is(err, fs.ErrNotExist) {
 		state, err = b.start()
@@ -77,7 +78,7 @@ func (b *Keybag) read() (*bagState, error) {
 	if err != nil {
 		return nil, err
 	}
-	state, err := openKeybag(*b.master, file)
+	state, err := openKeybag(b.master, file)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", err, path)
 	}
@@ -93,9 +94,12 @@ func (b *Keybag) start() (*bagState, error) {
 	return state, b.write(state)
 }
 
+// Format writes "keybag" whatever the verb: fmt would find the secrets.
+func (*Keybag) Format(f fmt.State, _ rune) { io.WriteString(f, "keybag") }
+
 // write replaces the file.
 func (b *Keybag) write(s *bagState) error {
-	file, err := sealKeybag(*b.master, s)
+	file, err := sealKeybag(b.master, s)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/cipher"
 	"fmt"
+	"io"
 	"iter"
 	"strings"
 
@@ -48,6 +49,9 @@ func (db *DB) Space(prefix string, dataKey keys.Secret) (*Space, error) {
 	}
 	return &Space{db: db, prefix: prefix, aead: aead}, nil
 }
+
+// Format writes the prefix whatever the verb: fmt would find the data key.
+func (s Space) Format(f fmt.State, _ rune) { io.WriteString(f, s.prefix) }
 
 // checkKey holds the grammar of keys. What it lets through go-datastore leaves
 // as it is.

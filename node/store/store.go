@@ -8,10 +8,10 @@
 //   - What Commit or Update acknowledged is still there after kill -9 or a power
 //     cut, and a batch is there as a whole or not at all.
 //   - A record that was edited, cut short or swapped with another is refused
-//     with ErrCorrupt, never taken for the truth. What cannot be told from a
-//     crash in the middle of a write is damage in the last 64 KiB of the
-//     database's journal: the batches that follow it are missing. Neither can an
-//     older copy of the whole home.
+//     with ErrCorrupt, never taken for the truth. Two things are not seen here:
+//     an older copy of the whole home, and damage in the last 64 KiB of the
+//     database's journal or manifest, which looks like a write that a crash cut
+//     off. Batches are missing then, each as a whole.
 //   - A secret that was erased is not in the home's files any more: secrets live
 //     in the keybag alone, which is rewritten whole under a fresh key, and the
 //     database holds nothing that is readable without the keybag.
