@@ -287,3 +287,52 @@ func TestStopWithWaiters(t *testing.T) {
 		}
 	}
 }
+
+// A follower that does not read is cut off by the node; once it reads again it
+// still shows every line, and each once.
+func TestFollowAfterBeingCutOff(t *testing.T) {
+	const total = 10_000
+	home := filepath.Join(t.TempDir(), "alice")
+	startNode(t, home)
+	answer(t, home, "group", "create", "team", "--plain")
+	following := prepare(t, home, "--json", "log", "team", "--follow")
+	out, err := following.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	following.start()
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() { // the group's creation: it follows
+		t.Fatal("the follower shows nothing")
+	}
+	following.Process.Signal(syscall.SIGSTOP)
+	t.Cleanup(func() { following.Process.Signal(syscall.SIGCONT) })
+	send := prepare(t, home, "--json", "send", "team", "-")
+	var texts strings.Builder
+	for i := range total {
+		fmt.Fprintf(&texts, "line %d\n", i)
+	}
+	send.Stdin = strings.NewReader(texts.String())
+	if err := send.Run(); err != nil {
+		t.Fatal(err)
+	}
+	following.Process.Signal(syscall.SIGCONT)
+
+	seen := map[string]bool{}
+	for len(seen) < total && lines.Scan() {
+		var l struct{ Text *string }
+		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
+			t.Fatal(err)
+		}
+		if l.Text == nil {
+			continue
+		}
+		if seen[*l.Text] {
+			t.Fatalf("%q was shown twice", *l.Text)
+		}
+		seen[*l.Text] = true
+	}
+	if len(seen) != total {
+		t.Errorf("%d lines of %d were shown", len(seen), total)
+	}
+}
