@@ -635,3 +635,17 @@ func TestMUST_72_PushBudget(t *testing.T) {
 		t.Error("envelopes are sealed over the budget")
 	}
 }
+
+// A void EPOCH, which anyone may write, keeps nobody from minting the first.
+func TestVoidEpochDoesNotBlockTheFirst(t *testing.T) {
+	w := newWorld(t, encryptionOff(), "alice", "bob")
+	alice, bob := w.all[0], w.all[1]
+	w.admit(alice, bob)
+	if w.epochCounts(bob, alice, ReasonCreate, nil) {
+		t.Fatal("a member's first EPOCH counts")
+	}
+	r := w.must(alice, Change{Settings: settingsFor("team")})
+	if r.Epoch == (Hash{}) || !alice.Settings().E2EE {
+		t.Error("encryption cannot be switched on")
+	}
+}

@@ -283,9 +283,6 @@ func (m *Machine) draftEpoch(reason Reason, key keys.Secret) *entry {
 		alone = false
 	}
 	parents := m.newestEpochs(alone)
-	if len(parents) == 0 && len(m.g.epochs) > 0 {
-		return nil
-	}
 	to := len(m.recipients())
 	salt := Hash(m.fresh("salt"))
 	b := &Epoch{
