@@ -28,8 +28,7 @@ const diskFormat = pebble.FormatTableFormatV6
 
 // Options are those of Open; the zero value is the ordinary one.
 type Options struct {
-	// Logger gets what pebble and the store report; nil discards it. No key or
-	// value is ever logged.
+	// Logger gets what pebble and the store report; nil discards it.
 	Logger *slog.Logger
 	// FS replaces the operating system's files, in tests.
 	FS vfs.FS

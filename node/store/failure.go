@@ -66,8 +66,7 @@ func (f *failure) events() *pebble.EventListener {
 		CompactionEnd:   func(i pebble.CompactionInfo) { f.tableDone(i.Err) },
 		WriteStallBegin: f.stallBegin,
 		WriteStallEnd:   func() { f.stalled.Store(false) },
-		// A reader gets this as an error too; pebble's own answer is Fatalf.
-		DataCorruption: func(i pebble.DataCorruptionInfo) { f.Errorf("store: %s", i) },
+		DataCorruption:  f.damaged,
 	}
 }
 
@@ -79,6 +78,13 @@ func (f *failure) background(err error) {
 		return
 	}
 	f.fail(err)
+}
+
+// damaged is told of a block that a reader, who gets an error, found damaged;
+// pebble's own answer is Fatalf. It does not print the whole of it, which has
+// keys in it.
+func (f *failure) damaged(i pebble.DataCorruptionInfo) {
+	f.log.Error("store: damaged table", "file", i.Path, "error", i.Details)
 }
 
 func (f *failure) tableDone(err error) {
