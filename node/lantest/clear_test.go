@@ -61,7 +61,7 @@ type capture []byte
 func recordSession(t *testing.T, bin string, flags ...string) (capture, map[string][]byte) {
 	l := newLAN(t)
 	r := l.record()
-	s := &three{t: t, alice: l.person("alice", bin), bob: l.person("bob", bin), carol: l.person("carol", bin)}
+	s := l.three(bin)
 	for _, p := range s.everyone() {
 		p.up(flags...)
 	}

@@ -24,9 +24,7 @@ func TestLAN_ThreeThousandLines(t *testing.T) {
 // threeThousandLines has three people say a thousand lines each at the same
 // time, and waits until all have read them all, in one order.
 func threeThousandLines(t *testing.T, tags string, clocks [3]string) {
-	l := newLAN(t)
-	bin := program(t, tags)
-	s := &three{t: t, alice: l.person("alice", bin), bob: l.person("bob", bin), carol: l.person("carol", bin), began: time.Now()}
+	s := newLAN(t).three(program(t, tags))
 	for i, p := range s.everyone() {
 		if clocks[i] != "" {
 			p.env = []string{"CONCLAVE_CLOCK_OFFSET=" + clocks[i]}

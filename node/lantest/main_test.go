@@ -37,6 +37,8 @@ func play(part string, args []string) {
 	switch part {
 	case "record":
 		record(args[0])
+	case "stranger":
+		beStranger(args)
 	}
 }
 
@@ -66,6 +68,7 @@ var built struct {
 // program builds the program, with build tags where a test asks for them.
 func program(t *testing.T, tags string) string {
 	t.Helper()
+	need(t)
 	built.Lock()
 	defer built.Unlock()
 	if path, ok := built.paths[tags]; ok {

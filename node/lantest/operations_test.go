@@ -9,6 +9,7 @@ import (
 // three are three people on one bridge who know no address of each other.
 type three struct {
 	t                 *testing.T
+	lan               *lan
 	alice, bob, carol *person
 	began             time.Time
 }
@@ -20,7 +21,7 @@ func (s *three) everyone() []*person { return []*person{s.alice, s.bob, s.carol}
 func newThree(t *testing.T, bin string, flags ...string) *three {
 	t.Helper()
 	l := newLAN(t)
-	s := &three{t: t, alice: l.person("alice", bin), bob: l.person("bob", bin), carol: l.person("carol", bin)}
+	s := l.three(bin)
 	for _, p := range s.everyone() {
 		p.up(flags...)
 	}
@@ -28,6 +29,12 @@ func newThree(t *testing.T, bin string, flags ...string) *three {
 	s.meet()
 	t.Logf("found each other %v after the last was up", time.Since(s.began).Round(time.Millisecond))
 	return s
+}
+
+// three adds three people whose nodes are down.
+func (l *lan) three(bin string) *three {
+	l.t.Helper()
+	return &three{t: l.t, lan: l, alice: l.person("alice", bin), bob: l.person("bob", bin), carol: l.person("carol", bin), began: time.Now()}
 }
 
 func (s *three) meet() {
