@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"conclave/node"
 )
 
 func main() {
@@ -21,7 +23,7 @@ func main() {
 
 // run executes one command line and returns its exit code.
 func run(ctx context.Context, args []string, stdin *os.File, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, json: wantsJSON(args)}
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -32,6 +34,7 @@ func run(ctx context.Context, args []string, stdin *os.File, stdout, stderr io.W
 		return 0
 	}
 	e := asError(ctx, err)
+	a.json = a.json || e.Kind == node.KindUsage && wantsJSON(args)
 	a.report(e)
 	return exitCode(e.Kind)
 }

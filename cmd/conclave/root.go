@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -38,7 +37,7 @@ func newRoot(a *app) *cobra.Command {
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.home, "home", "", "the node's folder (default $CONCLAVE_HOME, else ~/.local/share/conclave)")
-	flags.BoolVar(&a.json, "json", a.json, "answer with one JSON object per line")
+	flags.BoolVar(&a.json, "json", false, "answer with one JSON object per line")
 	flags.DurationVar(&a.timeout, "timeout", 30*time.Second, "the longest any wait may take; 0 for no limit")
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp(root))
@@ -136,12 +135,11 @@ func newHelp(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
 		Short: "Help about a command",
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(_ *cobra.Command, args []string) error {
 			topic, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {
 				return noSuchCommand(topic, append(rest, args...)[:1])
 			}
-			topic.SetOut(io.Writer(cmd.OutOrStdout()))
 			return topic.Help()
 		},
 	}
