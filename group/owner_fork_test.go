@@ -93,3 +93,45 @@ func TestForkedOwnerIsToldSettingsAreFrozen(t *testing.T) {
 		t.Errorf("name is %q", alice.Settings().Name)
 	}
 }
+
+func TestMUST_48_ForkProof(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
+	alice, bob, carol := w.all[0], w.all[1], w.all[2]
+	entry := func(p *peer, name string) Verified {
+		return w.signEntry(p, p.next(TypeProfile, &Profile{Name: name}, 0))
+	}
+	message := func(p *peer, text string) Verified { return w.signMsg(p, p.nextMsg(nil, w.item(text))) }
+	pairs := [][2]Verified{{entry(bob, "one"), entry(bob, "two")}, {message(bob, "one"), message(bob, "two")}}
+	for _, pair := range pairs {
+		w.give(pair[0], alice)
+		r := w.must(alice, Received{Record: pair[1]})
+		if len(r.Batch.Alarms) != 1 || r.Batch.Alarms[0].Held != pair[0].Hash || string(r.Batch.Alarms[0].Record) != string(pair[1].Payload) {
+			t.Fatalf("alarms of a fork: %+v", r.Batch.Alarms)
+		}
+		if a := r.Batch.Alarms[0]; a.Author != bob.me || a.Seq != 1 || a.Lane != 0 {
+			t.Errorf("the alarm names %+v", a)
+		}
+		if who, err := VerifyFork(w.gid, pair[0].Payload, pair[1].Payload); err != nil || who != bob.me {
+			t.Errorf("the proof shows %v, %v", who, err)
+		}
+	}
+	one := pairs[0][0].Payload
+	unsigned := append([]byte{}, pairs[0][1].Payload...)
+	unsigned[len(unsigned)-1] ^= 1
+	for name, other := range map[string][]byte{
+		"the same record":                one,
+		"a record of another":            entry(carol, "one").Payload,
+		"a record of another log":        pairs[1][0].Payload,
+		"a record under another number":  alice.g.byHash[short(w.gid)].payload,
+		"a record without its signature": unsigned,
+		"nothing":                        nil,
+		"what stands in no log":          bundleRecord(bob.bundle).Payload,
+	} {
+		if _, err := VerifyFork(w.gid, one, other); err == nil {
+			t.Errorf("%s proves a fork", name)
+		}
+	}
+	if _, err := VerifyFork(Hash{1}, one, pairs[0][1].Payload); err == nil {
+		t.Error("the records of one group prove a fork in another")
+	}
+}

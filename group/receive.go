@@ -28,9 +28,6 @@ func (m *Machine) receiveEntry(v Verified) error {
 	if m.g.byHash[short(v.Hash)] != nil {
 		return nil
 	}
-	if e.Type != TypeGenesis {
-		m.checkOwn(e.Author, e.Lane)
-	}
 	if v.skipped { // it will be handed on alone, so its own signature has to hold
 		if _, err := Decode(m.g.gid, v.Payload); err != nil {
 			return err
@@ -39,6 +36,9 @@ func (m *Machine) receiveEntry(v Verified) error {
 	need, err := m.g.missing(e)
 	if err != nil {
 		return err
+	}
+	if e.Type != TypeGenesis {
+		m.checkOwn(e.Author, e.Lane)
 	}
 	if len(need) > 0 {
 		m.pend.wait(v, need[0])
@@ -127,7 +127,6 @@ func (m *Machine) receiveMessage(v Verified) error {
 	if m.msgs[short(v.Hash)] != nil {
 		return nil
 	}
-	m.checkOwn(x.Author, x.Lane)
 	if log := m.logs[chain{x.Author, x.Lane}]; log != nil && x.Seq <= log.base && !m.mayLower(log, v) {
 		return nil
 	}
@@ -135,6 +134,7 @@ func (m *Machine) receiveMessage(v Verified) error {
 	if err != nil {
 		return err
 	}
+	m.checkOwn(x.Author, x.Lane)
 	if len(need) > 0 {
 		m.waitFor(v, need)
 		return nil
