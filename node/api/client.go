@@ -42,6 +42,9 @@ func Dial(ctx context.Context, home string, timeout time.Duration) (*Client, err
 	return &Client{http: &http.Client{Transport: transport(home, first)}, timeout: timeout}, nil
 }
 
+// Close closes the connections that no request uses.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
 // within bounds ctx by d, where d is a bound.
 func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	if d == 0 {

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"conclave/node"
 )
 
@@ -48,8 +50,12 @@ func dialNode(t *testing.T, home string) *Client {
 	t.Helper()
 	c, err := Dial(t.Context(), home, 30*time.Second)
 	must(t, err)
+	t.Cleanup(c.Close)
 	return c
 }
+
+// Nothing that a server or a client started outlives it.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // What the node answers reaches the client unchanged, texts to the byte.
 func TestOperationsOfANode(t *testing.T) {
