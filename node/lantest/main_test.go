@@ -39,6 +39,8 @@ func play(part string, args []string) {
 		record(args[0])
 	case "stranger":
 		beStranger(args)
+	case "foul":
+		playFoul(args)
 	}
 }
 

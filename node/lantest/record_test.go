@@ -73,7 +73,7 @@ func record(path string) {
 
 func must(err error) {
 	if err != nil {
-		fmt.Println("error", err)
+		fmt.Fprintln(os.Stderr, "helper:", err)
 		os.Exit(1)
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"conclave/group"
 	"conclave/keys"
 	"conclave/node/mesh"
-	"conclave/node/store"
 
 	"github.com/libp2p/go-libp2p"
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
@@ -38,7 +37,11 @@ var tongues = map[string]func(context.Context, host.Host, ...pubsub.Option) (*pu
 // a line it answers with how many payloads it was sent, how many payloads were
 // announced to it, and how many nodes it is connected to.
 func beStranger(args []string) {
-	h := takePlace(args[1])
+	var self *keys.Identity
+	if args[1] != "" {
+		self, _ = homeOf(args[1])
+	}
+	h := takePlace(self)
 	defer h.Close()
 	var sent counter
 	ps, err := tongues[args[0]](context.Background(), h, pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
@@ -55,13 +58,11 @@ func beStranger(args []string) {
 	}
 }
 
-// takePlace returns a host with an identity of its own, or that of a home.
-func takePlace(home string) host.Host {
+// takePlace returns a host with an identity, or one of its own where that is nil.
+func takePlace(self *keys.Identity) host.Host {
 	opts := []libp2p.Option{libp2p.NoListenAddrs, libp2p.DisableRelay(), libp2p.ResourceManager(&network.NullResourceManager{})}
-	if home != "" {
-		h, err := store.OpenHome(home)
-		must(err)
-		sk, err := crypto.UnmarshalEd25519PrivateKey(h.Identity().Ed25519())
+	if self != nil {
+		sk, err := crypto.UnmarshalEd25519PrivateKey(self.Ed25519())
 		must(err)
 		opts = append(opts, libp2p.Identity(sk))
 	}
