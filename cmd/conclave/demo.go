@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -126,14 +127,14 @@ func (d *demo) why(ctx context.Context, err error) error {
 	if node.KindOf(err) == node.NoNode {
 		pause(ctx, time.Second)
 	}
+	var died *node.Error
 	switch cause := context.Cause(ctx); {
 	case cause == nil:
 		return err
-	case cause == context.Canceled:
-		return interrupted()
-	default:
-		return cause
+	case errors.As(cause, &died):
+		return died
 	}
+	return interrupted()
 }
 
 // clean stops every node that still runs and removes the homes.

@@ -274,12 +274,13 @@ func (c *columns) wrap(text string, n int) []string {
 	return append(out, line)
 }
 
-// cut returns the longest beginning of s that takes at most n cells.
+// cut returns the longest beginning of s that takes at most n cells, and a
+// character where even that takes more.
 func cut(s string, n int) string {
 	taken := 0
 	for i, r := range s {
-		if taken += runeCells(r); taken > n {
-			return s[:max(i, 1)]
+		if taken += runeCells(r); taken > n && i > 0 {
+			return s[:i]
 		}
 	}
 	return s

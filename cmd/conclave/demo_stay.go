@@ -11,7 +11,7 @@ import (
 
 // stay leaves the group running until the person ends it, which is no error.
 func (d *demo) stay(ctx context.Context) error {
-	if err := d.step(ctx, "the group goes on; Ctrl-C here ends it and removes everything"); err != nil {
+	if err := d.step(ctx, "the group goes on; Ctrl-C here ends it and removes the three homes"); err != nil {
 		return err
 	}
 	for _, text := range d.howToJoin() {
@@ -32,8 +32,8 @@ func (d *demo) stay(ctx context.Context) error {
 				}
 			}
 		case <-ctx.Done():
-			if cause := context.Cause(ctx); cause != context.Canceled {
-				return cause
+			if err := d.why(ctx, ctx.Err()); node.KindOf(err) != node.Interrupted {
+				return err
 			}
 			return nil
 		}
@@ -42,9 +42,9 @@ func (d *demo) stay(ctx context.Context) error {
 
 // howToJoin gives the lines to copy into another terminal.
 func (d *demo) howToJoin() []string {
-	me, self := "--home "+d.dir+"/you", programName()
+	me, self := "--home "+d.dir+"-you", programName()
 	return []string{
-		"in a second terminal, a node of your own:",
+		"in a second terminal, a node of your own (its home is yours to remove):",
 		fmt.Sprintf("  %s up %s --listen /ip4/127.0.0.1/tcp/0 --peer %s", self, me, d.alice.addr),
 		"in a third, ask to be let in; alice's line appears here:",
 		fmt.Sprintf("  %s join %s %s", self, me, d.alice.peerID),
