@@ -266,7 +266,7 @@ func (c *columns) wrap(text string, n int) []string {
 		default:
 			out, line = append(out, line), word
 		}
-		for cells(line) > n {
+		for cells(line) > n && line != cut(line, n) {
 			head := cut(line, n)
 			out, line = append(out, head), line[len(head):]
 		}

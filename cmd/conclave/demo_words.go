@@ -23,9 +23,9 @@ func (s *script) next() string {
 }
 
 const demoWords = `amber anchor arrow badger basalt beacon birch bronze cactus candle canyon cedar
-cherry cobalt comet copper coral cotton cricket dahlia desert dolphin ember falcon feather fjord
+cherry cobalt comet copper coral cotton cricket dahlia desert dolphin falcon feather fjord
 flint fossil garnet ginger glacier granite harbor hazel heron indigo island ivory jasper juniper
 kestrel lagoon lantern lemon lilac linen lotus magnet mango maple marble meadow mirror nectar
 nutmeg oasis olive orchid otter pebble pepper pollen prairie quartz quill raven river robin
-saffron salmon sparrow spruce thistle thunder tulip turtle umber valley velvet violet walnut
+saffron salmon spruce thistle thunder tulip turtle umber valley velvet violet walnut
 willow winter zephyr`
