@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// faultNames are the names in the environment that the build with the tag
+// faults listens to.
+var faultNames = []string{"CONCLAVE_KILL_AT", "CONCLAVE_CLOCK_OFFSET"}
+
+// testOrdinaryProgram: only the build with the tag knows the names.
+func testOrdinaryProgram(t *testing.T, p *programs) {
+	for _, build := range []struct {
+		path string
+		has  bool
+	}{{p.ordinary(), false}, {p.faults(), true}} {
+		program, err := os.ReadFile(build.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range faultNames {
+			if bytes.Contains(program, []byte(name)) != build.has {
+				t.Errorf("faults build: %v, and %s is in it: %v", build.has, name, !build.has)
+			}
+		}
+	}
+}
+
+// testKillPoints (FA-01): a node ends by SIGKILL between two steps of a turn:
+// after the protocol has stepped, between the two writes, after both, and before
+// the answer. Whatever it was about (a rotation, an admission, a removal, lines,
+// a key from somebody else), it starts again and goes on, nothing that was
+// answered is lost, and nobody ever sees two records under one number.
+func testKillPoints(t *testing.T, p *programs) {
+	rng := seed(t)
+	c := newTeam(t, p.faults(), "ann", "bob")
+	cem := newCrewMember(c, "cem")
+	k := &killPoints{crew: c, cem: cem, ledger: newLedger()}
+	for place, most := range map[string]int{"stepped": 40, "keys-saved": 40, "saved": 40, "sent": 40} {
+		for _, n := range counts(rng, most) {
+			k.killAt(c.all[rng.IntN(2)], place, n)
+		}
+	}
+	c.settled(60 * time.Second)
+	for _, s := range c.all[:2] {
+		k.ledger.check(t, s)
+	}
+	c.unharmed()
+}
+
+// counts returns at which passing of the point to kill: one, or many.
+func counts(rng *rand.Rand, most int) []int {
+	if !thorough() {
+		return []int{1 + rng.IntN(most)}
+	}
+	var out []int
+	for n := 1; n <= most; n += 2 {
+		out = append(out, n)
+	}
+	return out
+}
+
+type killPoints struct {
+	*crew
+	cem    *sailor // comes and goes
+	ledger *ledger
+	rounds int
+}
+
+// newCrewMember starts one more node, which is in no group.
+func newCrewMember(c *crew, name string) *sailor {
+	s := &sailor{crew: c, name: name, home: c.t.TempDir() + "/" + name, port: freePort(c.t)}
+	s.up()
+	c.t.Cleanup(s.kill)
+	return s
+}
+
+// killAt starts the victim with a kill point, has everyone do things until it
+// is dead, and looks whether it goes on.
+func (k *killPoints) killAt(victim *sailor, place string, n int) {
+	k.t.Helper()
+	victim.down()
+	victim.env = []string{fmt.Sprintf("CONCLAVE_KILL_AT=%s:%d", place, n)}
+	err := victim.start()
+	victim.env = nil
+	if err == nil {
+		k.busyUntilDead(victim, place, n)
+	}
+	if status, ok := victim.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
+		k.t.Fatalf("%s at %s:%d ended with %v", victim.name, place, n, victim.cmd.ProcessState)
+	}
+	victim.up()
+	k.goesOn(victim, place, n)
+}
+
+func (k *killPoints) busyUntilDead(victim *sailor, place string, n int) {
+	for end := time.Now().Add(60 * time.Second); ; k.rounds++ {
+		for _, act := range k.acts() {
+			act()
+			select {
+			case <-victim.gone:
+				return
+			default:
+			}
+		}
+		if time.Now().After(end) {
+			k.t.Fatalf("%s never came by %s:%d", victim.name, place, n)
+		}
+	}
+}
+
+// acts are what two members and one who comes and goes do. Any of them may
+// fail: somebody dies.
+func (k *killPoints) acts() []func() {
+	ann, bob := k.all[0], k.all[1]
+	say := func(s *sailor) func() {
+		return func() {
+			k.ledger.say(s, k.rounds, 3, func() int { return 2 }, func(int) {})
+			k.rounds++ // each text is said once
+		}
+	}
+	return []func(){
+		func() { ann.run("rotate", "team") },
+		say(ann), say(bob),
+		func() { k.cem.run("join", ann.id+"/team", "--timeout", "2s") },
+		func() { ann.run("approve", "team", k.cem.id) },
+		func() { bob.run("rotate", "team") },
+		func() { ann.run("kick", "team", k.cem.id) },
+		say(bob), say(ann),
+	}
+}
+
+// goesOn holds a node that came back to everything that a person may want of
+// it, at once.
+func (k *killPoints) goesOn(s *sailor, place string, n int) {
+	k.t.Helper()
+	k.ledger.sayOut(s, fmt.Sprintf("%s is back from %s:%d, round %d", s.name, place, n, k.rounds))
+	k.agreed()
+	for _, o := range k.all {
+		if log := o.log.String(); strings.Contains(log, "signed two different records") {
+			k.t.Fatalf("after %s at %s:%d: %s", s.name, place, n, lastLines(log, 5))
+		}
+	}
+}
