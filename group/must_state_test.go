@@ -415,7 +415,7 @@ func TestMUST_45_RevokeBindsTheDeputy(t *testing.T) {
 	alice, bob, carol := w.all[0], w.all[1], w.all[2]
 	w.must(alice, DeputyAdd{Peer: bob.me, Caps: CapApprove})
 	w.must(alice, DeputyRemove{Peer: bob.me})
-	add := w.write(bob, TypeAdd, &Peer{Peer: crowd(1)[0].PeerID()}, 0, alice)
+	add := w.write(bob, TypeAdd, &Peer{Peer: crowd(1)[0].PeerID()}, 0, alice, carol)
 	w.say(bob, "still a member")
 	name := w.write(bob, TypeProfile, &Profile{Name: "bob"}, 0, alice, carol)
 	if alice.counts(add) {

@@ -71,6 +71,9 @@ func (m *Machine) onQuit(abandon bool) error {
 	if err := m.maySign(); err != nil {
 		return err
 	}
+	if len(m.st.members()) == 1 {
+		abandon = true // nobody is left behind, though others' LEAVE may not be cited yet
+	}
 	for {
 		j := m.st.incarnation(m.me)
 		if j == nil {

@@ -167,7 +167,7 @@ func (m *Machine) ownTop() *message {
 // citeControl returns the control view to cite, nil where it is that of this
 // node's message before.
 func (m *Machine) citeControl() *Ctrl {
-	heads := m.g.heads(m.me)
+	heads := m.g.heads(PeerID{}) // this node's own chain too: what it did itself is in its view
 	view := m.cited.view
 	for _, h := range heads {
 		e := m.g.byHash[h.Hash]

@@ -384,7 +384,11 @@ func (n *Node) Verify(ctx context.Context, ref string, mark bool) (Verification,
 	}
 	r, err := n.findGroup(ctx, ref)
 	if err != nil {
-		if p, found := n.anyMember(ctx, ref); found == nil {
+		if fits, found := n.everyoneFitting(ctx, ref); found == nil && len(fits) > 0 {
+			p, several := onlyPeer(fits, ref)
+			if several != nil {
+				return Verification{}, several
+			}
 			return n.verifyPeer(p, mark)
 		}
 		if KindOf(err) == NotFound && looksMalformed(ref) {
@@ -432,15 +436,14 @@ func (n *Node) verifyPeer(p keys.PeerID, mark bool) (Verification, error) {
 	return v, err
 }
 
-// anyMember resolves PEER among the members of all groups.
-func (n *Node) anyMember(ctx context.Context, ref string) (keys.PeerID, error) {
-	err := error(&Error{Kind: NotFound, Message: "no such peer"})
+// everyoneFitting lists whom ref may mean among the people of all groups.
+func (n *Node) everyoneFitting(ctx context.Context, ref string) ([]keys.PeerID, error) {
+	var fits []keys.PeerID
 	for _, r := range n.allRooms() {
-		var p keys.PeerID
-		var found error
-		if look := r.look(ctx, func(m *group.Machine) { p, found = findPeer(m, m.Everyone(), ref) }); look == nil && found == nil {
-			return p, nil
+		if err := r.look(ctx, func(m *group.Machine) { fits = append(fits, fitting(m, m.Everyone(), ref)...) }); err != nil {
+			return nil, err
 		}
 	}
-	return keys.PeerID{}, err
+	slices.SortFunc(fits, keys.PeerID.Compare)
+	return slices.Compact(fits), nil
 }

@@ -1,0 +1,33 @@
+package group
+
+import (
+	"fmt"
+	"testing"
+)
+
+// What a person did is in the view that its messages cite: a plaintext line that
+// the owner says after an approval is given to the newcomer.
+func TestPlaintextAfterOnesOwnApprovalReachesTheNewcomer(t *testing.T) {
+	w := newWorld(t, settingsFor("team"), "alice", "bob")
+	alice, bob := w.all[0], w.all[1]
+	w.admit(alice, bob)
+	bob.off = true
+	w.must(alice, Send{Items: []Item{{ID: w.itemID(), Text: "in plain"}}, Plain: true})
+	w.sync(alice, bob)
+	if got := fmt.Sprint(w.reads(bob)); got != "[in plain]" {
+		t.Errorf("bob reads %s", got)
+	}
+}
+
+// The last one in a group may leave it, also before anything cites the others'
+// leaving.
+func TestTheLastOneLeaves(t *testing.T) {
+	w := newWorld(t, settingsFor("team"), "alice", "bob")
+	alice, bob := w.all[0], w.all[1]
+	w.admit(alice, bob)
+	w.must(bob, Quit{})
+	w.must(alice, Quit{})
+	if alice.IsMember(alice.me) {
+		t.Error("alice is still a member")
+	}
+}
