@@ -412,11 +412,11 @@ func (m *Machine) nextWake() uint64 {
 	}
 	if m.rot.hardSince > 0 {
 		if due, ok := m.hardDue(); ok {
-			at(max(due, m.now+1))
+			at(due) // past: tried in this Step, and only another event can help
 		}
 	}
 	if m.rot.softSince > 0 {
-		at(max(m.rot.softSince+softWait, m.now+1))
+		at(m.rot.softSince + softWait)
 	}
 	return wake
 }
