@@ -16,6 +16,7 @@ type pending struct {
 	hidden  map[Short]Verified
 	size    map[PeerID]int
 	total   int
+	news    bool // a record that was not missed before is missed now
 }
 
 func newPending() pending {
@@ -32,6 +33,7 @@ func (p *pending) wait(v Verified, need Short) bool {
 	if !p.room(v) {
 		return false
 	}
+	p.news = p.news || len(p.waiting[need]) == 0 && !p.has(need) && need != h
 	p.waiting[need] = append(p.waiting[need], v)
 	p.waits[h] = need
 	return true

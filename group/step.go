@@ -140,7 +140,7 @@ type Ready struct {
 	Seal    []SealJob
 	Show    []Shown
 	Sent    []SentItem // outbox items that left in this Step
-	Want    bool       // something is missing that a peer could give: catch up
+	Want    bool       // something more is missing that a peer could give: catch up
 	Wish    []PeerID   // whom to ask for a rotation
 	Wake    uint64     // Unix milliseconds of the next Tick; 0: none
 	Epoch   Hash       // eid of the epoch that this Step minted, if any
@@ -332,7 +332,8 @@ func (m *Machine) settle(structuralBefore int) {
 	m.rotateIfDue()
 	m.flush()
 	m.settleReport()
-	m.r.Want = m.r.Want || len(m.pend.missing()) > 0
+	m.r.Want = m.r.Want || m.pend.news
+	m.pend.news = false
 	m.r.Wake = m.nextWake()
 }
 
