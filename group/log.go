@@ -1,6 +1,7 @@
 package group
 
 import (
+	"cmp"
 	"slices"
 )
 
@@ -22,12 +23,14 @@ type message struct {
 	citers []*message // records that name it so
 }
 
-// msgLog is one lane of one author's messages. What lies at or below base is
-// not missing: retention erased it, or this copy begins above it.
+// msgLog is this node's copy of one lane of one author's messages. A copy may
+// have holes, where its person may not read: recs is what follows the last of
+// them without a gap, and below is what is held before it.
 type msgLog struct {
-	base    uint64
+	base    uint64     // the seq before recs[0]
 	baseOrd uint64     // the greatest ord at or below the base
 	recs    []*message // recs[i] has seq base+1+i: the branch that came first
+	below   []*message // by seq, all at or below base
 	fork    []*message // records of other branches
 }
 
@@ -45,11 +48,41 @@ func (l *msgLog) height() uint64 {
 	return l.base + uint64(len(l.recs))
 }
 
+// at returns the record held at seq of the branch that came first.
 func (l *msgLog) at(seq uint64) *message {
-	if l == nil || seq <= l.base || seq > l.height() {
+	switch {
+	case l == nil || seq > l.height():
+		return nil
+	case seq > l.base:
+		return l.recs[seq-l.base-1]
+	}
+	i, ok := l.findBelow(seq)
+	if !ok {
 		return nil
 	}
-	return l.recs[seq-l.base-1]
+	return l.below[i]
+}
+
+func (l *msgLog) findBelow(seq uint64) (int, bool) {
+	return slices.BinarySearchFunc(l.below, seq, func(r *message, seq uint64) int { return cmp.Compare(r.seq, seq) })
+}
+
+// run is a part of a copy without a hole.
+type run []*message
+
+// runs returns the parts of this copy, oldest first.
+func (l *msgLog) runs() []run {
+	var out []run
+	all := slices.Concat(l.below, l.recs)
+	for len(all) > 0 {
+		n := 1
+		for n < len(all) && all[n].prev == all[n-1] {
+			n++
+		}
+		out = append(out, all[:n])
+		all = all[n:]
+	}
+	return out
 }
 
 // missingFor returns what a message cites and this node lacks, in the order in
@@ -124,20 +157,20 @@ func (m *Machine) missingMessages(x *Msg) ([]Short, error) {
 	return need, nil
 }
 
-// beginsCopy reports whether x may be the first record of this copy of its log:
-// the one above the base, or one below it (see mayLower), or the one above a base
-// that a peer has offered, where nothing in between is held. It takes a record
-// that its author signed to move a base, not a peer's word.
+// beginsCopy reports whether x may follow a hole in this copy of its log: where a
+// peer has offered to begin above it, or right above the present base. It takes a
+// record that its author signed to move a base, not a peer's word.
 func (m *Machine) beginsCopy(x *Msg) bool {
 	c := chain{x.Author, x.Lane}
-	log := m.logs[c]
-	switch {
+	switch log := m.logs[c]; {
+	case m.msgs[short(x.Prev)] != nil:
+		return false
 	case x.Seq == 1: // names a record of an older lane, but not its number
-		return m.msgs[short(x.Prev)] == nil && m.olderLaneBegins(x)
-	case log != nil && log.base > 0 && x.Seq <= log.base+1:
+		return m.olderLaneBegins(x)
+	case log != nil && log.base > 0 && x.Seq == log.base+1:
 		return true
 	}
-	return x.Seq > log.height()+1 && m.offered(c, x.Seq-1) != nil
+	return m.offered(c, x.Seq-1) != nil
 }
 
 func (m *Machine) olderLaneBegins(x *Msg) bool {
@@ -222,7 +255,7 @@ func (m *Machine) accept(v Verified) bool {
 	if len(x.EID) == 0 && m.requiresE2EE() {
 		return false
 	}
-	if !m.visible(rec) && !m.pend.cited(v) {
+	if !m.visible(rec) && !m.pend.cited(v, m.beyondCut) && !m.leadsTo(rec) {
 		m.pend.hide(v)
 		return false
 	}
@@ -234,6 +267,23 @@ func (m *Machine) accept(v Verified) bool {
 	})
 	m.r.Show = append(m.r.Show, Shown{Kind: ShowMessage, Hash: rec.hash, Author: rec.author, Ord: rec.ord})
 	return true
+}
+
+// leadsTo reports whether this copy holds what names rec as the one before.
+func (m *Machine) leadsTo(rec *message) bool {
+	next := m.logs[chain{rec.author, rec.lane}].at(rec.seq + 1)
+	return next != nil && next.before == rec.hash
+}
+
+// beyondCut reports whether a record that waits would not be shown if it came
+// in. Of what cites an admission that is not held, nobody can tell.
+func (m *Machine) beyondCut(v Verified) bool {
+	x := v.Msg()
+	if x == nil {
+		return false
+	}
+	j := m.g.byHash[short(x.JID)]
+	return j != nil && !m.visible(&message{author: x.Author, lane: x.Lane, seq: x.Seq, hash: v.Hash, jid: j})
 }
 
 func (m *Machine) newMessage(v Verified) *message {
@@ -289,20 +339,10 @@ func (m *Machine) baseOrd(c chain, base uint64) uint64 {
 // under the same number, if there is one.
 func (m *Machine) hold(rec *message) (other *message) {
 	c := chain{rec.author, rec.lane}
-	log := m.logs[c]
-	if log == nil || rec.prev == nil && rec.seq > log.height()+1 {
-		log = &msgLog{base: rec.seq - 1, baseOrd: rec.ord - 1}
-		m.logs[c] = log
+	if m.logs[c] == nil {
+		m.logs[c] = &msgLog{base: rec.seq - 1, baseOrd: rec.ord - 1}
 	}
-	switch first := log.at(log.base + 1); {
-	case rec.seq == log.height()+1 && (log.top() == nil || rec.prev == log.top()):
-		log.recs = append(log.recs, rec)
-	case first != nil && first.before == rec.hash:
-		m.lower(log, rec)
-	default:
-		other = log.at(rec.seq)
-		log.fork = append(log.fork, rec)
-	}
+	other = m.logs[c].add(rec)
 	m.msgs[short(rec.hash)] = rec
 	if rec.epoch != nil {
 		m.sealedUnder[rec.epoch.idx]++
@@ -314,14 +354,37 @@ func (m *Machine) hold(rec *message) (other *message) {
 	return other
 }
 
-// lower lets a copy of a log begin at rec, which its first record names as the
-// one before, and at what is held besides below that.
-func (m *Machine) lower(log *msgLog, rec *message) {
-	for rec != nil && rec.seq == log.base {
-		log.recs[0].prev = rec
-		log.recs = slices.Insert(log.recs, 0, rec)
-		log.base, log.baseOrd = log.base-1, rec.ord-1
-		rec = m.msgs[short(rec.before)]
+// add puts a record in its place: on top, above a new hole, into one, or on
+// another branch, where it returns the record that stands there instead.
+func (l *msgLog) add(rec *message) (other *message) {
+	switch {
+	case rec.seq == l.height()+1 && (l.top() == nil || rec.prev == l.top()):
+		l.recs = append(l.recs, rec)
+	case rec.seq > l.height()+1 && rec.prev == nil:
+		l.below = append(l.below, l.recs...)
+		l.base, l.baseOrd, l.recs = rec.seq-1, rec.ord-1, []*message{rec}
+	case rec.seq <= l.base && l.at(rec.seq) == nil:
+		i, _ := l.findBelow(rec.seq)
+		l.below = slices.Insert(l.below, i, rec)
+		l.join(rec)
+	default:
+		l.fork = append(l.fork, rec)
+		return l.at(rec.seq)
+	}
+	return nil
+}
+
+// join links rec to what names it as the one before. Where that closes the last
+// hole, the copy goes on further down.
+func (l *msgLog) join(rec *message) {
+	if next := l.at(rec.seq + 1); next != nil && next.before == rec.hash {
+		next.prev = rec
+	}
+	for n := len(l.below); n > 0 && len(l.recs) > 0 && l.recs[0].prev == l.below[n-1]; n-- {
+		low := l.below[n-1]
+		l.recs = slices.Insert(l.recs, 0, low)
+		l.base, l.baseOrd = low.seq-1, low.ord-1
+		l.below = l.below[:n-1]
 	}
 }
 
@@ -361,14 +424,12 @@ func (k keeper) keeps(r *message) bool {
 	return kept
 }
 
-// top is the greatest seq of a log up to which its records are handed on.
-func (k keeper) top(log *msgLog) uint64 {
-	for seq := log.height(); seq > log.base; seq-- {
-		if k.keeps(log.at(seq)) {
-			return seq
-		}
+// cut returns what of a run is handed on.
+func (k keeper) cut(r run) run {
+	for len(r) > 0 && !k.keeps(r[len(r)-1]) {
+		r = r[:len(r)-1]
 	}
-	return log.base
+	return r
 }
 
 // branches returns the newest record of each other branch that is handed on.

@@ -68,11 +68,11 @@ func (p *pending) release(h Short) []Verified {
 	return out
 }
 
-// cited reports whether a record that does not itself lie beyond its author's
-// cut waits for v: one of somebody else, or one that such a record waits for.
-func (p *pending) cited(v Verified) bool {
+// cited reports whether a record that does not itself lie beyond a cut waits for
+// v, or for one that waits for v, and so on.
+func (p *pending) cited(v Verified, beyond func(Verified) bool) bool {
 	for _, w := range p.waiting[short(v.Hash)] {
-		if w.Author() != v.Author() || w.Hash != v.Hash && p.cited(w) {
+		if w.Hash != v.Hash && (!beyond(w) || p.cited(w, beyond)) {
 			return true
 		}
 	}

@@ -346,7 +346,7 @@ func (m *Machine) Gaps() []Gap {
 	first := map[chain]uint64{}
 	for _, vs := range m.pend.waiting {
 		for _, v := range vs {
-			if x := v.Msg(); x != nil {
+			if x := v.Msg(); x != nil && (!m.beyondCut(v) || m.pend.cited(v, m.beyondCut)) {
 				c := chain{x.Author, x.Lane}
 				if at, ok := first[c]; !ok || x.Seq < at {
 					first[c] = x.Seq

@@ -127,9 +127,6 @@ func (m *Machine) receiveMessage(v Verified) error {
 	if m.msgs[short(v.Hash)] != nil {
 		return nil
 	}
-	if log := m.logs[chain{x.Author, x.Lane}]; log != nil && x.Seq <= log.base && !m.mayLower(log, v) {
-		return nil
-	}
 	need, err := m.missingFor(x)
 	if err != nil {
 		return err
@@ -141,20 +138,8 @@ func (m *Machine) receiveMessage(v Verified) error {
 	}
 	if m.accept(v) {
 		m.release(short(v.Hash))
-		m.release(short(x.Prev)) // a record below that waited until something led to it
 	}
 	return nil
-}
-
-// mayLower reports whether v, which lies below where this copy of its log
-// begins, is what the first record names as the one before. What lies further
-// down waits until something leads to it.
-func (m *Machine) mayLower(log *msgLog, v Verified) bool {
-	first := log.at(log.base + 1)
-	if first != nil && first.before != v.Hash && v.Msg().Seq < log.base {
-		m.pend.wait(v, short(v.Hash))
-	}
-	return first != nil && first.before == v.Hash
 }
 
 // waitFor keeps v until what it misses is held. A record hidden beyond a cut is
@@ -165,7 +150,7 @@ func (m *Machine) waitFor(v Verified, need []Short) {
 		return
 	}
 	at := m.pend.root(need[0])
-	if hidden, ok := m.pend.hidden[at]; ok && m.pend.cited(hidden) {
+	if hidden, ok := m.pend.hidden[at]; ok && m.pend.cited(hidden, m.beyondCut) {
 		m.pend.unhide(at)
 		m.receiveMessage(hidden)
 	}
@@ -206,7 +191,7 @@ func (m *Machine) receiveLatest(v Verified) {
 
 // Bases that peers named are remembered for so many logs, and so many of each.
 const (
-	maxOffers      = 4
+	maxOffers      = 16
 	maxOfferedLogs = 4096
 )
 

@@ -49,11 +49,12 @@ func (m *Machine) Heights() Heights {
 	slices.SortFunc(h.Control, compareHeads)
 	keep := m.keeper()
 	for c, log := range m.logs {
-		head := LogHead{Author: c.author, Lane: c.lane, Base: log.base, Seq: keep.top(log)}
-		if top := log.at(head.Seq); top != nil {
-			head.Hash = short(top.hash)
+		for _, r := range log.runs() {
+			if kept := keep.cut(r); len(kept) > 0 {
+				top := kept[len(kept)-1]
+				h.Logs = append(h.Logs, LogHead{Author: c.author, Lane: c.lane, Base: r[0].seq - 1, Seq: top.seq, Hash: short(top.hash)})
+			}
 		}
-		h.Logs = append(h.Logs, head)
 		for _, r := range keep.branches(log) {
 			h.Logs = append(h.Logs, LogHead{Author: c.author, Lane: c.lane, Base: log.base, Seq: r.seq, Hash: short(r.hash)})
 		}
@@ -93,10 +94,7 @@ func (m *Machine) Behind(theirs Heights) bool {
 	}
 	for _, h := range theirs.Logs {
 		log := m.logs[chain{h.Author, h.Lane}]
-		if h.Hash == (Short{}) && h.Seq > log.height() {
-			return true
-		}
-		if h.Hash != (Short{}) && (log == nil || h.Seq > log.base) && m.msgs[h.Hash] == nil && !m.pend.has(h.Hash) {
+		if (log == nil || h.Seq > log.base) && m.msgs[h.Hash] == nil && !m.pend.has(h.Hash) {
 			return true
 		}
 	}
@@ -176,10 +174,8 @@ func (m *Machine) MissingAt(peer PeerID, theirs Heights) (Missing, error) {
 	keep := m.keeper()
 	var recs []*message
 	for c := range m.logs {
-		rs, base := m.messagesBeyond(keep, peer, c, logs[c])
-		if base != nil {
-			out.Bases = append(out.Bases, *base)
-		}
+		rs, bases := m.messagesBeyond(keep, peer, c, logs[c])
+		out.Bases = append(out.Bases, bases...)
 		recs = append(recs, rs...)
 	}
 	out.Messages = refsOf(recs)
@@ -226,92 +222,92 @@ func (m *Machine) payloads(wanted func(*entry) bool) [][]byte {
 }
 
 // messagesBeyond returns the records of a log that the peer lacks and may have,
-// and where its copy begins if that is not where it began before.
-func (m *Machine) messagesBeyond(keep keeper, peer PeerID, c chain, theirs []LogHead) ([]*message, *Based) {
+// and where its copy goes on after what it may not have.
+// (PROTOCOL.md, "Where a newcomer's copy begins")
+func (m *Machine) messagesBeyond(keep keeper, peer PeerID, c chain, theirs []LogHead) (out []*message, bases []Based) {
 	log := m.logs[c]
-	top := keep.top(log)
-	begins, has, forked := heldBy(log, theirs)
-	base := m.baseFor(peer, log, max(has, log.base))
-	out := log.between(base, top)
-	if forked || len(log.fork) > 0 {
-		base = m.baseFor(peer, log, max(min(begins, top), log.base))
-		out = m.branchesBeyond(keep, log, base, theirs)
+	for _, r := range log.runs() {
+		rs, bs := m.runBeyond(keep.cut(r), peer, m.heldBy(log, theirs))
+		out, bases = append(out, rs...), append(bases, bs...)
 	}
-	switch low := m.baseFor(peer, log, log.base); {
-	case base > has && base > begins:
-		return out, &Based{Author: c.author, Lane: c.lane, Base: base, Ord: log.ordAt(base)}
-	case low < min(begins, top): // the peer's copy could begin lower
-		out = append(out, log.between(low, min(begins, top))...)
-		return out, &Based{Author: c.author, Lane: c.lane, Base: low, Ord: log.ordAt(low)}
-	}
-	return out, nil
-}
-
-// heldBy tells where a peer's copy of a log begins, up to where it holds this
-// node's branch, and whether it holds another. It may claim any height.
-func heldBy(log *msgLog, theirs []LogHead) (begins, has uint64, forked bool) {
-	for _, h := range theirs {
-		begins = h.Base
-		if r := log.at(h.Seq); r == nil || h.Hash == (Short{}) || short(r.hash) == h.Hash {
-			has = max(has, min(h.Seq, log.height()))
-		} else {
-			forked = true
+	for _, r := range log.fork {
+		if keep.keeps(r) && m.mayHave(r, peer, true) && !m.leadsToAny(r, theirs) {
+			out = append(out, r)
 		}
 	}
-	return begins, has, forked
+	return out, bases
 }
 
-// branchesBeyond returns the records of every branch above base but for those
-// that lead to a record that the peer names.
-func (m *Machine) branchesBeyond(keep keeper, log *msgLog, base uint64, theirs []LogHead) []*message {
-	held := map[*message]bool{}
-	for _, h := range theirs {
-		for r := m.msgs[h.Hash]; r != nil && !held[r]; r = r.prev {
-			held[r] = true
+// runBeyond is messagesBeyond for one run. A hole is what the peer may not be
+// given, and what comes before the first record after it that the peer can read.
+func (m *Machine) runBeyond(r run, peer PeerID, has func(*message) bool) (out []*message, bases []Based) {
+	hole, open := len(r) > 0 && r[0].seq > 1, false
+	for _, rec := range r {
+		switch {
+		case has(rec):
+			hole, open = false, true
+			continue
+		case !m.mayHave(rec, peer, open):
+			hole, open = true, false
+			continue
 		}
+		if hole {
+			bases = append(bases, m.baseBefore(rec))
+		}
+		out = append(out, rec)
+		hole, open = false, true
 	}
-	return slices.DeleteFunc(slices.Concat(log.recs, log.fork), func(r *message) bool {
-		return held[r] || r.seq <= base || !keep.keeps(r)
+	if hole && len(r) > 0 {
+		top := r[len(r)-1]
+		bases = append(bases, Based{Author: top.author, Lane: top.lane, Base: top.seq, Ord: top.ord})
+	}
+	return out, bases
+}
+
+// mayHave reports whether a record is given to a peer: what it can read, what is
+// sealed and follows without a hole, and plaintext that it may be given.
+func (m *Machine) mayHave(r *message, peer PeerID, open bool) bool {
+	if r.epoch == nil {
+		return m.mayGivePlain(r, peer)
+	}
+	return open || m.st.mayHold(r.epoch, peer) == nil
+}
+
+// baseBefore is what a peer is told that gets rec, but not the one before.
+func (m *Machine) baseBefore(rec *message) Based {
+	b := Based{Author: rec.author, Lane: rec.lane, Base: rec.seq - 1, Ord: rec.ord - 1}
+	if rec.prev != nil {
+		b.Ord = rec.prev.ord
+	}
+	return b
+}
+
+// heldBy tells which records of this node's branch a peer holds that named these
+// heads. It may name any height.
+func (m *Machine) heldBy(log *msgLog, theirs []LogHead) func(*message) bool {
+	theirs = slices.DeleteFunc(slices.Clone(theirs), func(h LogHead) bool {
+		r := log.at(h.Seq)
+		return r != nil && short(r.hash) != h.Hash // forked somewhere below
+	})
+	return func(r *message) bool {
+		return slices.ContainsFunc(theirs, func(h LogHead) bool { return h.Base < r.seq && r.seq <= h.Seq })
+	}
+}
+
+// leadsToAny reports whether r, of another branch, is at or before a record that
+// the peer names.
+func (m *Machine) leadsToAny(r *message, theirs []LogHead) bool {
+	return slices.ContainsFunc(theirs, func(h LogHead) bool {
+		at := m.msgs[h.Hash]
+		for at != nil && at.seq > r.seq {
+			at = at.prev
+		}
+		return at == r
 	})
 }
 
-// between returns the records above from, up to to.
-func (l *msgLog) between(from, to uint64) (out []*message) {
-	for seq := from + 1; seq <= to; seq++ {
-		out = append(out, l.at(seq))
-	}
-	return out
-}
-
-// ordAt is the ord of the record at seq, or the greatest at or below the base.
-func (l *msgLog) ordAt(seq uint64) uint64 {
-	if r := l.at(seq); r != nil {
-		return r.ord
-	}
-	return l.baseOrd
-}
-
 func compareBases(a, b Based) int {
-	return cmp.Or(a.Author.Compare(b.Author), cmp.Compare(a.Lane, b.Lane))
-}
-
-// baseFor is the greatest seq at or below which peer may not read: what was said
-// before the first record under a key it may hold, and plaintext that it may not
-// be given. (PROTOCOL.md, "Where a newcomer's copy begins")
-func (m *Machine) baseFor(peer PeerID, log *msgLog, from uint64) uint64 {
-	base, readable := from, false
-	for seq := from + 1; seq <= log.height(); seq++ {
-		r := log.at(seq)
-		switch {
-		case r.epoch == nil && !m.mayGivePlain(r, peer):
-			base, readable = seq, false
-		case !readable && r.epoch != nil && m.st.mayHold(r.epoch, peer) != nil:
-			base = seq
-		default:
-			readable = true
-		}
-	}
-	return base
+	return cmp.Or(a.Author.Compare(b.Author), cmp.Compare(a.Lane, b.Lane), cmp.Compare(a.Base, b.Base))
 }
 
 // mayGivePlain: a plaintext message goes to whoever its author's cited view
