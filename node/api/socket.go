@@ -40,15 +40,6 @@ func listen(home string) (net.Listener, error) {
 	return &ownListener{Listener: l, dir: dir, uid: uint32(os.Geteuid())}, nil
 }
 
-// privateFromBirth gives the socket its mode before it is bound: Linux creates
-// the file with the mode of the descriptor, so no moment exists in which
-// another user could connect, and the process's umask stays alone.
-func privateFromBirth(_, _ string, c syscall.RawConn) error {
-	var failed error
-	err := c.Control(func(fd uintptr) { failed = syscall.Fchmod(int(fd), 0o600) })
-	return errors.Join(err, failed)
-}
-
 // openFolder opens the folder of the socket and makes it 0700. A link, a
 // folder of somebody else or one that others may write to is refused: whoever
 // can rename in it can put a socket of their own in our place.
@@ -147,15 +138,10 @@ func peerUID(conn net.Conn) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	var cred *syscall.Ucred
+	var uid uint32
 	var failed error
-	err = raw.Control(func(fd uintptr) {
-		cred, failed = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
-	})
-	if err := errors.Join(err, failed); err != nil {
-		return 0, err
-	}
-	return cred.Uid, nil
+	err = raw.Control(func(fd uintptr) { uid, failed = recordedUID(int(fd)) })
+	return uid, errors.Join(err, failed)
 }
 
 // dial connects to the socket of the home and refuses a server that runs as
