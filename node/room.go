@@ -98,6 +98,7 @@ func (n *Node) start(r *room) (err error) {
 	n.wg.Go(func() { r.beginSigning(n.ctx) })
 	n.wg.Go(func() { r.out.run(n.ctx) })
 	n.wg.Go(func() { r.syncer.run(n.ctx) })
+	n.wg.Go(func() { r.syncer.watchMesh(n.ctx) })
 	for _, p := range n.net.Connected() {
 		r.post(group.Online{Peer: p, Up: true})
 	}

@@ -32,6 +32,24 @@ func (s *syncer) kick() {
 	}
 }
 
+// watchMesh asks for a round whenever the topic's mesh takes this node in: what
+// was said a moment before is neither sent nor announced to it.
+func (s *syncer) watchMesh(ctx context.Context) {
+	for {
+		select {
+		case <-s.r.topic.Ready():
+			s.kick()
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-s.r.topic.Alone():
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // from asks for a round soon that begins with p.
 func (s *syncer) from(p keys.PeerID) {
 	s.mu.Lock()

@@ -156,6 +156,12 @@ func (t *Topic) Publish(ctx context.Context, data []byte) error {
 // somebody. Ask again after each use: peers come and go.
 func (t *Topic) Ready() <-chan struct{} { return t.m.trace.ready(t.name) }
 
+// Alone returns a channel that is closed while a Publish would be sent to
+// nobody. What others publish meanwhile never comes by itself: they announce a
+// payload only to peers outside their mesh, and may take this node into it
+// before they do. Ask them once Ready.
+func (t *Topic) Alone() <-chan struct{} { return t.m.trace.alone(t.name) }
+
 // Mesh lists the peers that a Publish is sent to at once.
 func (t *Topic) Mesh() []keys.PeerID { return keysOf(t.m.trace.mesh(t.name)) }
 

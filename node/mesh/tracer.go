@@ -36,6 +36,7 @@ type tracer struct {
 type meshPeers struct {
 	peers peerSet
 	ready chan struct{} // closed while peers is not empty
+	alone chan struct{} // closed while it is
 }
 
 func newTracer(t *taps, l *ledger) *tracer {
@@ -70,6 +71,13 @@ func (t *tracer) ready(topic string) <-chan struct{} {
 	return t.topic(topic).ready
 }
 
+// alone returns a channel that is closed once the mesh of topic has no peer.
+func (t *tracer) alone(topic string) <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.topic(topic).alone
+}
+
 // forget drops what is known of a topic that was left.
 func (t *tracer) forget(topic string) {
 	t.mu.Lock()
@@ -81,7 +89,8 @@ func (t *tracer) forget(topic string) {
 func (t *tracer) topic(topic string) *meshPeers {
 	m, ok := t.meshes[topic]
 	if !ok {
-		m = &meshPeers{peers: make(peerSet), ready: make(chan struct{})}
+		m = &meshPeers{peers: make(peerSet), ready: make(chan struct{}), alone: make(chan struct{})}
+		close(m.alone)
 		t.meshes[topic] = m
 	}
 	return m
@@ -90,6 +99,7 @@ func (t *tracer) topic(topic string) *meshPeers {
 func (m *meshPeers) add(p peer.ID) {
 	if len(m.peers) == 0 {
 		close(m.ready)
+		m.alone = make(chan struct{})
 	}
 	m.peers[p] = struct{}{}
 }
@@ -101,6 +111,7 @@ func (m *meshPeers) remove(p peer.ID) {
 	delete(m.peers, p)
 	if len(m.peers) == 0 {
 		m.ready = make(chan struct{})
+		close(m.alone)
 	}
 }
 

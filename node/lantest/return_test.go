@@ -1,0 +1,35 @@
+package lantest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// What is said right after somebody was let in again comes at once, also while
+// gossip does not yet reach that person.
+func TestLAN_NothingIsLateAfterReturn(t *testing.T) {
+	s := newThree(t, program(t, ""))
+	team := s.team()
+	slowest := time.Duration(0)
+	for round := range 5 {
+		s.carol.one("leave", team)
+		s.bob.where("carol gone", []string{"group", "show", team}, func(o object) bool { return o.number("members") == 2 })
+		s.say(s.bob, team, fmt.Sprint("without carol ", round))
+		s.letIn(s.alice, s.carol, team)
+		s.settle(team, s.everyone()...)
+		for _, p := range s.everyone() {
+			began := time.Now()
+			text := fmt.Sprint("with carol, by ", p.name, round)
+			s.say(p, team, text)
+			for _, q := range s.everyone() {
+				q.follow(team).expect(text)
+				slowest = max(slowest, time.Since(began))
+			}
+		}
+	}
+	t.Logf("the slowest line took %v", slowest.Round(time.Millisecond))
+	if slowest > 5*time.Second {
+		t.Error("that is too slow")
+	}
+}
