@@ -1,6 +1,7 @@
 package lantest
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,13 +18,15 @@ const (
 )
 
 func TestLAN_ThreeThousandLines(t *testing.T) {
-	t.Run("clocks agree", func(t *testing.T) { threeThousandLines(t, "", [3]string{}) })
-	t.Run("clocks differ", func(t *testing.T) { threeThousandLines(t, "faults", [3]string{"0", "7m", "-3m"}) })
+	t.Run("at once", func(t *testing.T) { threeThousandLines(t, "", [3]string{}, 0) })
+	t.Run("one by one", func(t *testing.T) { threeThousandLines(t, "", [3]string{}, 5*time.Millisecond) })
+	t.Run("clocks differ", func(t *testing.T) { threeThousandLines(t, "faults", [3]string{"0", "7m", "-3m"}, 0) })
 }
 
 // threeThousandLines has three people say a thousand lines each at the same
-// time, and waits until all have read them all, in one order.
-func threeThousandLines(t *testing.T, tags string, clocks [3]string) {
+// time, with a pause after each, and waits until all have read them all, in one
+// order.
+func threeThousandLines(t *testing.T, tags string, clocks [3]string, pause time.Duration) {
 	s := newLAN(t).three(program(t, tags))
 	for i, p := range s.everyone() {
 		if clocks[i] != "" {
@@ -39,7 +42,7 @@ func threeThousandLines(t *testing.T, tags string, clocks [3]string) {
 	for i, p := range s.everyone() {
 		lines := text[i*linesEach : (i+1)*linesEach]
 		go func() {
-			p.sendLines(team, lines)
+			p.sendLines(team, lines, pause)
 			last <- time.Now()
 		}()
 	}
@@ -76,9 +79,19 @@ func (s *three) team() string {
 	return team
 }
 
-// sendLines gives lines to `send -`. It runs beside the test's goroutine.
-func (p *person) sendLines(group string, lines []string) {
-	out, failure, code := p.run(strings.Join(lines, "\n")+"\n", "send", group, "-")
+// sendLines gives lines to `send -`, with a pause after each. It runs beside the
+// test's goroutine.
+func (p *person) sendLines(group string, lines []string, pause time.Duration) {
+	in, feed := io.Pipe()
+	defer in.Close()
+	go func() {
+		defer feed.Close()
+		for _, line := range lines {
+			io.WriteString(feed, line+"\n")
+			time.Sleep(pause)
+		}
+	}()
+	out, failure, code := p.run(in, "send", group, "-")
 	if code != 0 || len(out) != len(lines) {
 		p.t.Errorf("%s: send -: exit %d, %v, %d answers to %d lines", p.name, code, failure, len(out), len(lines))
 	}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -123,12 +124,12 @@ func (p *person) kill() {
 	}
 }
 
-// run runs one command to its end, with a text on standard input.
-func (p *person) run(in string, args ...string) (out []object, failure object, code int) {
+// run runs one command to its end, with something on standard input.
+func (p *person) run(in io.Reader, args ...string) (out []object, failure object, code int) {
 	p.t.Helper()
 	cmd := inside(p.ns, p.bin, append([]string{"--home", p.home, "--json"}, args...)...)
 	var stdout, stderr bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(in), &stdout, &stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, &stdout, &stderr
 	err := cmd.Run()
 	if _, ended := err.(*exec.ExitError); err != nil && !ended {
 		p.t.Fatal(err)
@@ -151,7 +152,7 @@ func (p *person) run(in string, args ...string) (out []object, failure object, c
 // all runs a command that must succeed.
 func (p *person) all(args ...string) []object {
 	p.t.Helper()
-	out, failure, code := p.run("", args...)
+	out, failure, code := p.run(nil, args...)
 	if code != 0 {
 		p.t.Fatalf("%s: %s: exit %d: %s (%s)", p.name, strings.Join(args, " "), code, failure.text("message"), failure.text("hint"))
 	}
@@ -171,7 +172,7 @@ func (p *person) one(args ...string) object {
 // fails runs a command that must end with a code, and returns the error.
 func (p *person) fails(want int, args ...string) object {
 	p.t.Helper()
-	out, failure, code := p.run("", args...)
+	out, failure, code := p.run(nil, args...)
 	if code != want || len(out) != 0 {
 		p.t.Fatalf("%s: %s: exit %d, want %d; answers %v, error %v", p.name, strings.Join(args, " "), code, want, out, failure)
 	}
