@@ -200,8 +200,8 @@ func TestMUST_28_TransferNeedsAccept(t *testing.T) {
 	alice, bob, carol := w.all[0], w.all[1], w.all[2]
 	bobs := w.write(bob, TypeAccept, &Accept{Term: 1}, 0, alice)
 	next := w.write(bob, TypeAccept, &Accept{Term: 2}, 0, alice)
-	unseen := w.signEntry(bob, bob.next(TypeAccept, &Accept{Term: 1}, 0))
-	profile := w.write(bob, TypeProfile, &Profile{Name: "bob"}, 0, alice)
+	unseen := w.write(bob, TypeAccept, &Accept{Term: 1}, 0, alice) // held, but not cited
+	profile := w.write(carol, TypeProfile, &Profile{Name: "carol"}, 0, alice)
 	transfer := func(b *Transfer, cites ...Verified) Verified {
 		e := alice.next(TypeTransfer, b, 1)
 		for _, c := range cites {

@@ -356,7 +356,7 @@ func TestMUST_63_HistoryOfTheEpoch(t *testing.T) {
 }
 
 func TestMUST_64_EligibleIsSound(t *testing.T) {
-	w, mallory, admit, revoke := revokedApprover(t, "dave")
+	w, mallory, admit, revoke := revokedApprover(t)
 	alice, bob, carol := w.all[0], w.all[1], w.all[2]
 	// mallory, whom bob admitted, mints with a greater gen than all.
 	mallory.Machine = New(Config{GID: w.gid, Self: mallory.id, Bundle: mallory.bundle}, bob.disk.stored())
@@ -380,18 +380,18 @@ func TestMUST_64_EligibleIsSound(t *testing.T) {
 		t.Error("the REVOKE is void")
 	}
 
-	// carol leaves, and mints all the same.
-	leaver := w.all[3]
-	w.apart(func() { w.must(leaver, Quit{}) }, alice, bob, carol)
-	b, key2 := leaver.epochBody(ReasonRequest)
-	late := w.signEntry(leaver, leaver.next(TypeEpoch, b, 0))
-	for _, v := range leaver.entries {
-		w.give(v, carol)
+	// A deputy's EPOCH beyond the cut of the REVOKE that ended his GRANT.
+	w2 := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
+	alice, bob, carol = w2.all[0], w2.all[1], w2.all[2]
+	w2.must(alice, DeputyAdd{Peer: bob.me, Caps: CapRotate})
+	sound, _ := carol.Current()
+	w2.apart(func() { w2.must(alice, DeputyRemove{Peer: bob.me}) }, bob)
+	late := w2.mintAs(bob, carol)
+	if carol.counts(late) || !carol.IsMember(bob.me) {
+		t.Fatal("the EPOCH beyond the cut counts")
 	}
-	w.give(late, carol)
-	w.must(carol, KeyReceived{Commit: b.KC, Key: key2})
-	if now, ok := carol.Current(); ok && now.EID == late.Hash {
-		t.Error("an EPOCH of someone who left is used to encrypt")
+	if now, _ := carol.Current(); now.EID != sound.EID {
+		t.Error("an EPOCH beyond the deputy's cut is used to encrypt")
 	}
 }
 

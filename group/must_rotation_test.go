@@ -556,6 +556,7 @@ func TestMUST_108_AllOrNothing(t *testing.T) {
 	w.must(alice, DeputyAdd{Peer: carol.me, Caps: CapApprove})
 	stranger := w.outsider(9)
 	long := string(make([]byte, MaxItemText+1))
+	older, _ := w.bundleOf(carol, 1)
 	contradiction := bob.next(TypeProfile, &Profile{Name: "b"}, 0)
 	contradiction.Seen[0].Seq++
 	bad := []Event{
@@ -564,6 +565,7 @@ func TestMUST_108_AllOrNothing(t *testing.T) {
 		SetName{Name: "a/b"}, DeputyAdd{Peer: stranger.me, Caps: allCaps}, DeputyRemove{Peer: stranger.me}, Quit{},
 		Send{}, Send{Items: []Item{{Text: long}}}, JoinAsked{Request: Request{Peer: stranger.me}},
 		JoinAsked{Request: Request{Peer: stranger.me, Bundle: bob.bundle.Raw()}},
+		JoinAsked{Request: Request{Peer: carol.me, Bundle: older.Raw()}},
 		Received{Record: w.signEntry(bob, contradiction)}, KeyReceived{Commit: alice.current().body.(*Epoch).KC},
 	}
 	failed := 0
@@ -612,8 +614,12 @@ func TestMUST_109_Restart(t *testing.T) {
 	w.must(alice, Invite{Peer: w.outsider(9).me})
 	w.must(alice, JoinAsked{Request: Request{Peer: w.outsider(8).me, Bundle: w.outsider(8).bundle.Raw()}})
 	check()
+	w.must(bob, Online{Peer: alice.me, Up: true})
 	w.apart(func() { w.must(carol, Quit{}) }, alice)
 	w.say(bob, "held")
+	if len(bob.Held()) != 1 {
+		t.Fatal("the line was not held")
+	}
 	check()
 	w.must(alice, Change{Settings: encryptionOff()})
 	w.must(bob, AcceptPlain{})

@@ -45,10 +45,10 @@ func (m *Machine) heldMessages() func(yield func(*message) bool) {
 }
 
 func TestMUST_33_SameSetSameState(t *testing.T) {
-	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol", "dave", "erin", "fresh")
-	alice, bob, carol, dave, erin := w.all[0], w.all[1], w.all[2], w.all[3], w.all[4]
+	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol", "dave", "erin", "frank", "fresh")
+	alice, bob, carol, dave, erin, frank := w.all[0], w.all[1], w.all[2], w.all[3], w.all[4], w.all[5]
 	w.must(alice, DeputyAdd{Peer: bob.me, Caps: allCaps})
-	w.must(alice, DeputyAdd{Peer: carol.me, Caps: CapKick})
+	w.must(alice, DeputyAdd{Peer: carol.me, Caps: CapKick | CapApprove})
 	w.say(dave, "one")
 	w.apart(func() {
 		w.must(bob, Remove{Peer: dave.me})
@@ -57,14 +57,20 @@ func TestMUST_33_SameSetSameState(t *testing.T) {
 		w.must(alice, Change{Settings: settingsFor("renamed")})
 		w.say(dave, "beyond")
 		w.must(erin, Rotate{})
-		w.must(alice, Rotate{})
-	}, alice, bob, carol, dave, erin)
+		w.must(frank, Rotate{})
+		add := &Peer{Peer: crowd(1)[0].PeerID()}
+		w.write(alice, TypeAdd, add, 1)
+		w.write(bob, TypeAdd, add, 0)
+		w.write(carol, TypeAdd, add, 0)
+	}, alice, bob, carol, dave, erin, frank)
 	w.must(alice, DeputyRemove{Peer: bob.me})
-	w.meet(alice, carol, erin, bob)
+	w.meet(alice, carol, erin, bob, frank)
+	w.say(frank, "three")
+	w.meet(alice, bob, carol, frank)
 	w.must(alice, Remove{Peer: erin.me, Ban: true})
-	w.meet(alice, bob, carol)
-	w.say(carol, "three")
-	w.meet(alice, bob, carol)
+	w.meet(alice, bob, carol, frank)
+	w.say(carol, "four")
+	w.meet(alice, bob, carol, frank)
 
 	var payloads [][]byte
 	for _, e := range alice.entries {
@@ -75,7 +81,7 @@ func TestMUST_33_SameSetSameState(t *testing.T) {
 	}
 	slices.SortFunc(payloads, slices.Compare)
 	rng := rand.New(rand.NewPCG(1, 2))
-	fresh := w.all[5]
+	fresh := w.all[6]
 	want := ""
 	for try := range 40 {
 		rng.Shuffle(len(payloads), func(i, j int) { payloads[i], payloads[j] = payloads[j], payloads[i] })
@@ -92,7 +98,7 @@ func TestMUST_33_SameSetSameState(t *testing.T) {
 			t.Fatalf("another order, another state:\n%s\nwant:\n%s", got, want)
 		}
 	}
-	if !strings.Contains(want, "renamed") || strings.Count(want, "eligible") == 0 || len(fresh.msgs) < 3 {
+	if !strings.Contains(want, "renamed") || strings.Count(want, "eligible") == 0 || len(fresh.msgs) < 3 || len(fresh.g.epochs) < 9 {
 		t.Errorf("the history is too poor:\n%s", want)
 	}
 }
@@ -361,6 +367,7 @@ func TestMUST_43_LanesNotNamed(t *testing.T) {
 	alice, bob := w.all[0], w.all[1]
 	w.must(alice, DeputyAdd{Peer: bob.me, Caps: CapApprove})
 	id := crowd(2)
+	w.write(bob, TypeProfile, &Profile{Name: "bob"}, 0, alice)
 	first := w.write(bob, TypeAdd, &Peer{Peer: id[0].PeerID()}, 0, alice)
 	e := bob.next(TypeAdd, &Peer{Peer: id[1].PeerID()}, 0)
 	e.Lane, e.Seq = 3, 1
@@ -379,24 +386,34 @@ func TestMUST_43_LanesNotNamed(t *testing.T) {
 }
 
 func TestMUST_44_FarthestCut(t *testing.T) {
-	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol", "dave")
-	alice, bob, carol, dave := w.all[0], w.all[1], w.all[2], w.all[3]
-	w.must(alice, DeputyAdd{Peer: bob.me, Caps: CapKick})
-	w.say(carol, "one")
-	w.apart(func() { w.say(carol, "two") }, alice)
-	var near, far Verified
-	w.apart(func() {
-		near = w.decode(w.must(alice, Remove{Peer: carol.me}).Publish[0])
-		far = w.decode(w.must(bob, Remove{Peer: carol.me}).Publish[0])
-	}, alice, bob, carol, dave)
-	two := dave.heldBy(carol, 2)
-	w.give(near, dave)
-	if dave.Visible(two) {
-		t.Fatal("the near cut does not hide the second line")
-	}
-	w.give(far, dave)
-	if !dave.Visible(two) {
-		t.Error("the farther of two cuts does not count")
+	for _, farFirst := range []bool{false, true} {
+		w := newTeam(t, settingsFor("team"), "alice", "bob", "carol", "dave")
+		alice, bob, carol, dave := w.all[0], w.all[1], w.all[2], w.all[3]
+		w.must(alice, DeputyAdd{Peer: bob.me, Caps: CapKick})
+		lagging, other := alice, bob
+		if farFirst {
+			lagging, other = bob, alice
+		}
+		w.say(carol, "one")
+		var name Verified
+		w.apart(func() {
+			w.say(carol, "two")
+			name = w.decode(w.must(carol, SetName{Name: "carol"}).Publish[0])
+		}, lagging)
+		var near, far Verified
+		w.apart(func() {
+			near = w.decode(w.must(lagging, Remove{Peer: carol.me}).Publish[0])
+			far = w.decode(w.must(other, Remove{Peer: carol.me}).Publish[0])
+		}, alice, bob, carol, dave)
+		two := dave.heldBy(carol, 2)
+		w.give(near, dave)
+		if dave.Visible(two) || dave.counts(name) {
+			t.Fatal("the near cut does not hide what lies beyond it")
+		}
+		w.give(far, dave)
+		if !dave.Visible(two) || !dave.counts(name) {
+			t.Errorf("the farther of two cuts does not count (by the deputy: %v)", !farFirst)
+		}
 	}
 }
 

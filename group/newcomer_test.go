@@ -23,12 +23,18 @@ func testNewcomerDoesNotWait(t *testing.T) {
 	for _, r := range miss.Records {
 		w.deliver(bob, r)
 	}
+	for _, b := range miss.Bases {
+		w.must(bob, b)
+	}
+	if need := bob.pend.missing(); len(need) > 0 || len(miss.Bases) != 1 {
+		t.Errorf("with the base told bob still waits for %x", need)
+	}
 	w.sync(alice, bob)
 	if got := fmt.Sprint(w.reads(bob)); got != "[hello bob]" {
 		t.Errorf("bob reads %s", got)
 	}
-	if w.must(bob, Tick{}).Want {
-		t.Errorf("bob still waits for %x", bob.pend.missing())
+	if need := bob.pend.missing(); len(need) > 0 {
+		t.Errorf("bob still waits for %x", need)
 	}
 	w.restart(bob)
 	if got := fmt.Sprint(w.reads(bob)); got != "[hello bob]" {

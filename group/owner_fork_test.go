@@ -131,6 +131,10 @@ func TestMUST_48_ForkProof(t *testing.T) {
 			t.Errorf("%s proves a fork", name)
 		}
 	}
+	_, newer := w.bundleOf(bob, w.now+1)
+	if _, err := VerifyFork(w.gid, bundleRecord(bob.bundle).Payload, newer.Payload); err == nil {
+		t.Error("two bundles prove a fork")
+	}
 	if _, err := VerifyFork(Hash{1}, one, pairs[0][1].Payload); err == nil {
 		t.Error("the records of one group prove a fork in another")
 	}
