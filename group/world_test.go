@@ -16,6 +16,8 @@ type world struct {
 	n    uint32
 	all  []*peer
 	seen map[PeerID]*peer
+
+	watch func(*peer, Ready) // sees every step's outcome, if set
 }
 
 type peer struct {
@@ -26,6 +28,7 @@ type peer struct {
 	seed   keys.Secret
 	*disk
 	off   bool
+	side  int // of a partition: only the same side hears
 	texts []string
 }
 
@@ -80,15 +83,18 @@ func (w *world) step(p *peer, ev Event) (Ready, error) {
 		return r, err
 	}
 	p.keep(w.t, w.gid, r)
-	for _, job := range r.Seal {
-		w.must(p, Sealed{Job: job, Envelopes: w.seal(job)})
+	if w.watch != nil {
+		w.watch(p, r)
 	}
 	for _, payload := range r.Publish {
 		for _, q := range w.all {
-			if q != p && !q.off && p.IsMember(q.me) {
+			if q != p && !q.off && p.side == q.side && q.Machine != nil && p.IsMember(q.me) {
 				w.deliver(q, payload)
 			}
 		}
+	}
+	for _, job := range r.Seal {
+		w.must(p, Sealed{Job: job, Envelopes: w.seal(job)})
 	}
 	return r, nil
 }
