@@ -26,7 +26,15 @@ type rotation struct {
 	softSince uint64 // a line has waited for a better epoch since
 	softDone  Hash   // the epoch under which that wait is over
 	lastSoft  uint64
-	request   Hash // the epoch that a rotation was asked for
+	request   Hash   // the epoch that a rotation was asked for
+	wished    uint64 // others were last asked to replace a key that this node may not have
+}
+
+// turnBack keeps waits from growing where the clock was turned back.
+func (r *rotation) turnBack(now uint64) {
+	for _, t := range []*uint64{&r.hardSince, &r.heldSince, &r.softSince, &r.lastSoft, &r.wished} {
+		*t = min(*t, now)
+	}
 }
 
 // Mark says whether the next line needs a new room key.
@@ -92,8 +100,8 @@ func (m *Machine) rotateIfDue() {
 	if m.rot.heldSince == 0 && m.holdsSealed() {
 		m.rot.heldSince = m.now
 	}
-	if due, ok := m.hardDue(); ok && m.now >= due {
-		m.mintFor(m.hardReasons()...)
+	if due, ok := m.hardDue(); ok && m.now >= due && !m.mintFor(m.hardReasons()...) && m.now >= m.rot.wished+softApart {
+		m.r.Wish, m.rot.wished = m.rotators(), m.now
 	}
 }
 
@@ -161,7 +169,7 @@ func (m *Machine) hardReasons() []Reason {
 	case len(m.g.epochs) == 0:
 		return []Reason{ReasonCreate, ReasonEncryptionOn}
 	case len(m.eligible()) > 0:
-		return []Reason{ReasonRescue}
+		return []Reason{ReasonAdmitted, ReasonRescue}
 	}
 	return []Reason{ReasonEncryptionOn, ReasonRemoved, ReasonAdmitted, ReasonRescue, ReasonCover}
 }
@@ -186,11 +194,11 @@ func (m *Machine) onRotate() error {
 // onWish rotates for a member who may not, or who gives way.
 func (m *Machine) onWish(from PeerID) {
 	cur := m.current()
-	if cur == nil || !m.st.member(from) || m.maySign() != nil || !m.mayRotate() || m.now < m.rot.lastSoft+softApart {
+	if cur == nil || !m.st.member(from) || m.maySign() != nil || !m.mayRotate() {
 		return
 	}
-	if reasons := m.softReasons(cur, m.now); len(reasons) > 0 && m.mintFor(reasons...) {
-		m.rot.lastSoft = m.now
+	if reasons := m.softReasons(cur, m.now); len(reasons) > 0 {
+		m.mintSoft(reasons)
 	}
 }
 
@@ -198,11 +206,11 @@ func (m *Machine) onWish(from PeerID) {
 // better epoch, minting one where it is this node's turn.
 func (m *Machine) softDelay(cur *entry) bool {
 	reasons := m.softReasons(cur, m.now)
-	if len(reasons) == 0 || m.rot.softDone == cur.eh {
+	if len(reasons) == 0 {
 		m.rot.softSince = 0
 		return false
 	}
-	if !m.mayRotate() {
+	if !m.mayRotate() && m.rot.softDone != cur.eh {
 		if m.rot.softSince == 0 {
 			m.rot.softSince = m.now
 			m.r.Wish = m.rotators()
@@ -212,10 +220,16 @@ func (m *Machine) softDelay(cur *entry) bool {
 		}
 	}
 	m.rot.softSince, m.rot.softDone = 0, cur.eh
-	if m.now >= m.rot.lastSoft+softApart && m.mintFor(reasons...) {
-		m.rot.lastSoft = m.now
-	}
+	m.mintSoft(reasons)
 	return false
+}
+
+// mintSoft replaces a key that is still good, not more often than softApart.
+func (m *Machine) mintSoft(reasons []Reason) {
+	if m.now >= m.rot.lastSoft+softApart {
+		m.rot.lastSoft = m.now
+		m.mintFor(reasons...)
+	}
 }
 
 // rotators lists who is online and may rotate without a reason.
@@ -412,7 +426,10 @@ func (m *Machine) nextWake() uint64 {
 	}
 	if m.rot.hardSince > 0 {
 		if due, ok := m.hardDue(); ok {
-			at(due) // past: tried in this Step, and only another event can help
+			at(due) // past: tried in this Step, and only somebody else can help
+			if m.now >= due && len(m.rotators()) > 0 {
+				at(m.rot.wished + softApart)
+			}
 		}
 	}
 	if m.rot.softSince > 0 {

@@ -251,6 +251,7 @@ type Alarm struct {
 func (m *Machine) Step(in Input) (Ready, error) {
 	m.r = new(Ready)
 	m.now, m.entropy, m.derived = in.Now, in.Entropy, 0
+	m.rot.turnBack(m.now)
 	before := len(m.g.order)
 	err := m.handle(in.Event)
 	if err != nil {
