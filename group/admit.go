@@ -52,7 +52,8 @@ func (m *Machine) onJoinAsked(r Request) error {
 	}
 	if slices.ContainsFunc(m.local.Offers, func(o Offer) bool { return o.Peer == r.Peer }) {
 		m.keepRequest(r)
-		return m.onApprove(r.Peer)
+		m.onApprove(r.Peer) // where this node may not sign yet, the peer asks again
+		return nil
 	}
 	m.keepRequest(r)
 	m.show(ShowRequest, Hash{}, r.Peer, 0)
@@ -205,7 +206,7 @@ func (m *Machine) onInvite(p PeerID) error {
 	m.local.Offers = append(slices.Clone(m.local.Offers), Offer{Peer: p, ID: id, Since: m.now})
 	m.saveLocal()
 	if _, asked := m.request(p); asked {
-		return m.onApprove(p)
+		m.onApprove(p) // where this node may not sign yet, the peer asks again
 	}
 	return nil
 }

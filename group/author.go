@@ -135,7 +135,7 @@ func (m *Machine) onChange(s Settings) error {
 		m.saveLocal()
 	}
 	if m.st.forcing == e && s.E2EE {
-		return m.mint(ReasonEncryptionOn)
+		m.mint(ReasonEncryptionOn) // where that fails, the group stays marked
 	}
 	return nil
 }
