@@ -158,7 +158,8 @@ func (m *Machine) missingMessages(x *Msg) ([]Short, error) {
 }
 
 // beginsCopy reports whether x may follow a hole in this copy of its log: where a
-// peer has offered to begin above it, or right above the present base. It takes a
+// peer has said that what lies before x is not to be had, or right above the
+// present base. It takes a
 // record that its author signed to move a base, not a peer's word.
 func (m *Machine) beginsCopy(x *Msg) bool {
 	c := chain{x.Author, x.Lane}
@@ -170,7 +171,7 @@ func (m *Machine) beginsCopy(x *Msg) bool {
 	case log != nil && log.base > 0 && x.Seq == log.base+1:
 		return true
 	}
-	return m.offered(c, x.Seq-1) != nil
+	return slices.ContainsFunc(m.offers[c], func(b Based) bool { return x.Seq-1 <= b.Base })
 }
 
 func (m *Machine) olderLaneBegins(x *Msg) bool {
@@ -275,15 +276,17 @@ func (m *Machine) leadsTo(rec *message) bool {
 	return next != nil && next.before == rec.hash
 }
 
-// beyondCut reports whether a record that waits would not be shown if it came
-// in. Of what cites an admission that is not held, nobody can tell.
+// beyondCut reports whether a record that waits would not be held if it came in:
+// not shown, nor the one before one that is held. Of what cites an admission that
+// is not held, nobody can tell.
 func (m *Machine) beyondCut(v Verified) bool {
 	x := v.Msg()
 	if x == nil {
 		return false
 	}
 	j := m.g.byHash[short(x.JID)]
-	return j != nil && !m.visible(&message{author: x.Author, lane: x.Lane, seq: x.Seq, hash: v.Hash, jid: j})
+	rec := &message{author: x.Author, lane: x.Lane, seq: x.Seq, hash: v.Hash, jid: j}
+	return j != nil && !m.visible(rec) && !m.leadsTo(rec)
 }
 
 func (m *Machine) newMessage(v Verified) *message {

@@ -126,15 +126,15 @@ func (p *pending) missing() []Short {
 	return sortShorts(out)
 }
 
-// satisfiedBy returns what the records wait for that need no longer wait once a
-// log begins above base: the first of it, and what cites something below.
+// satisfiedBy returns what the records wait for that need no longer wait once it
+// is told that a log up to base is not to be had.
 func (p *pending) satisfiedBy(author PeerID, lane, base uint64) []Short {
 	below := func(d Head) bool { return d.Author == author && d.Lane == lane && d.Seq <= base }
 	var out []Short
 	for need, vs := range p.waiting {
 		for _, v := range vs {
 			m := v.Msg()
-			if m != nil && (m.Author == author && m.Lane == lane && m.Seq == base+1 || slices.ContainsFunc(m.Deps, below)) {
+			if m != nil && (m.Author == author && m.Lane == lane && m.Seq-1 <= base || slices.ContainsFunc(m.Deps, below)) {
 				out = append(out, need)
 			}
 		}

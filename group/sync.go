@@ -166,19 +166,14 @@ func (m *Machine) MissingAt(peer PeerID, theirs Heights) (Missing, error) {
 			out.Records = append(out.Records, v.Payload)
 		}
 	}
-	logs := map[chain][]LogHead{}
-	for _, h := range theirs.Logs {
-		c := chain{h.Author, h.Lane}
-		logs[c] = append(logs[c], h)
-	}
-	keep := m.keeper()
+	keep, held := m.keeper(), m.peerHas(theirs.Logs)
 	var recs []*message
-	for c := range m.logs {
-		rs, bases := m.messagesBeyond(keep, peer, c, logs[c])
+	for _, log := range m.logs {
+		rs, bases := m.messagesBeyond(keep, peer, log, held)
 		out.Bases = append(out.Bases, bases...)
 		recs = append(recs, rs...)
 	}
-	out.Messages = refsOf(recs)
+	out.Messages = refsOf(m.restedOn(recs, held))
 	slices.SortFunc(out.Bases, compareBases)
 	return out, nil
 }
@@ -224,14 +219,13 @@ func (m *Machine) payloads(wanted func(*entry) bool) [][]byte {
 // messagesBeyond returns the records of a log that the peer lacks and may have,
 // and where its copy goes on after what it may not have.
 // (PROTOCOL.md, "Where a newcomer's copy begins")
-func (m *Machine) messagesBeyond(keep keeper, peer PeerID, c chain, theirs []LogHead) (out []*message, bases []Based) {
-	log := m.logs[c]
+func (m *Machine) messagesBeyond(keep keeper, peer PeerID, log *msgLog, has func(*message) bool) (out []*message, bases []Based) {
 	for _, r := range log.runs() {
-		rs, bs := m.runBeyond(keep.cut(r), peer, m.heldBy(log, theirs))
+		rs, bs := m.runBeyond(keep.cut(r), peer, has)
 		out, bases = append(out, rs...), append(bases, bs...)
 	}
 	for _, r := range log.fork {
-		if keep.keeps(r) && m.mayHave(r, peer, true) && !m.leadsToAny(r, theirs) {
+		if keep.keeps(r) && m.mayHave(r, peer, true) && !has(r) {
 			out = append(out, r)
 		}
 	}
@@ -246,16 +240,15 @@ func (m *Machine) runBeyond(r run, peer PeerID, has func(*message) bool) (out []
 		switch {
 		case has(rec):
 			hole, open = false, true
-			continue
 		case !m.mayHave(rec, peer, open):
 			hole, open = true, false
-			continue
+		default:
+			if hole {
+				bases = append(bases, m.baseBefore(rec))
+			}
+			out = append(out, rec)
+			hole, open = false, true
 		}
-		if hole {
-			bases = append(bases, m.baseBefore(rec))
-		}
-		out = append(out, rec)
-		hole, open = false, true
 	}
 	if hole && len(r) > 0 {
 		top := r[len(r)-1]
@@ -282,28 +275,50 @@ func (m *Machine) baseBefore(rec *message) Based {
 	return b
 }
 
-// heldBy tells which records of this node's branch a peer holds that named these
-// heads. It may name any height.
-func (m *Machine) heldBy(log *msgLog, theirs []LogHead) func(*message) bool {
-	theirs = slices.DeleteFunc(slices.Clone(theirs), func(h LogHead) bool {
-		r := log.at(h.Seq)
-		return r != nil && short(r.hash) != h.Hash // forked somewhere below
-	})
+// peerHas tells which records a peer holds that named these heads. It may name
+// any height.
+func (m *Machine) peerHas(theirs []LogHead) func(*message) bool {
+	logs := map[chain][]LogHead{}
+	for _, h := range theirs {
+		c := chain{h.Author, h.Lane}
+		if r := m.logs[c].at(h.Seq); r == nil || short(r.hash) == h.Hash || m.msgs[h.Hash] != nil {
+			logs[c] = append(logs[c], h)
+		} // else forked somewhere below
+	}
 	return func(r *message) bool {
-		return slices.ContainsFunc(theirs, func(h LogHead) bool { return h.Base < r.seq && r.seq <= h.Seq })
+		c := chain{r.author, r.lane}
+		return slices.ContainsFunc(logs[c], func(h LogHead) bool {
+			return h.Base < r.seq && r.seq <= h.Seq && m.sameBranch(m.logs[c], r, h)
+		})
 	}
 }
 
-// leadsToAny reports whether r, of another branch, is at or before a record that
-// the peer names.
-func (m *Machine) leadsToAny(r *message, theirs []LogHead) bool {
-	return slices.ContainsFunc(theirs, func(h LogHead) bool {
-		at := m.msgs[h.Hash]
-		for at != nil && at.seq > r.seq {
-			at = at.prev
-		}
-		return at == r
-	})
+// sameBranch reports whether r is on the branch of the record that a peer names.
+func (m *Machine) sameBranch(log *msgLog, r *message, h LogHead) bool {
+	if len(log.fork) == 0 {
+		return true
+	}
+	at := m.msgs[h.Hash]
+	if at == nil {
+		return log.at(r.seq) == r
+	}
+	for at != nil && at.seq > r.seq {
+		at = at.prev
+	}
+	return at == r
+}
+
+// restedOn drops what is not shown, where nothing that the peer holds or is given
+// rests on it. What rests on a record has a greater ord.
+func (m *Machine) restedOn(recs []*message, has func(*message) bool) []*message {
+	slices.SortFunc(recs, func(a, b *message) int { return compareOrd(a.ord, b.ord, a.hash, b.hash) })
+	given := map[*message]bool{}
+	there := func(r *message) bool { return r != nil && (given[r] || has(r)) }
+	for _, r := range slices.Backward(recs) {
+		next := m.logs[chain{r.author, r.lane}].at(r.seq + 1)
+		given[r] = m.visible(r) || there(next) && next.prev == r || slices.ContainsFunc(r.citers, there)
+	}
+	return slices.DeleteFunc(recs, func(r *message) bool { return !given[r] })
 }
 
 func compareBases(a, b Based) int {
