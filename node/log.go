@@ -281,13 +281,17 @@ func (r *room) gapLines(ctx context.Context) ([]LogLine, error) {
 	out := []LogLine{}
 	err := r.look(ctx, func(m *group.Machine) {
 		for _, g := range m.Gaps() {
-			line := r.line("gap", gapCursor)
-			line.Sender, line.Seq = ptr(g.Author.String()), &g.From
-			line.Reason = ptr(fmt.Sprintf("%d records from %s missing (%d-%d); asking the others", g.To-g.From+1, person(m, g.Author), g.From, g.To))
-			out = append(out, line)
+			out = append(out, r.gapLine(m, g))
 		}
 	})
 	return out, err
+}
+
+func (r *room) gapLine(m *group.Machine, g group.Gap) LogLine {
+	line := r.line("gap", gapCursor)
+	line.Sender, line.Seq = ptr(g.Author.String()), &g.From
+	line.Reason = ptr(fmt.Sprintf("%d records from %s missing (%d-%d); asking the others", g.To-g.From+1, person(m, g.Author), g.From, g.To))
+	return line
 }
 
 // showAll tells followers what became visible. Only called from the loop.

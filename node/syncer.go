@@ -18,6 +18,7 @@ type syncer struct {
 	prefer []keys.PeerID // peers known to hold more
 	more   chan struct{}
 	pulled chan struct{} // has something once a member was asked
+	told   []group.Gap   // what followers know to be missing; only the loop touches it
 }
 
 func newSyncer(r *room) *syncer {
@@ -109,8 +110,23 @@ func (s *syncer) round(ctx context.Context) bool {
 		}
 	}
 	wants := false
-	s.r.look(ctx, func(m *group.Machine) { wants = len(m.Wanted()) > 0 })
+	s.r.look(ctx, func(m *group.Machine) {
+		wants = len(m.Wanted()) > 0
+		s.tellGaps(m)
+	})
 	return wants
+}
+
+// tellGaps tells followers what is still missing after a round, once. Only
+// called from the loop.
+func (s *syncer) tellGaps(m *group.Machine) {
+	gaps := m.Gaps()
+	for _, g := range gaps {
+		if !slices.Contains(s.told, g) {
+			s.r.publishLines([]LogLine{s.r.gapLine(m, g)})
+		}
+	}
+	s.told = gaps
 }
 
 // peers picks whom to ask: those known to hold more first, then at random.
