@@ -139,7 +139,7 @@ func replaceWords(command string, words map[string]string) string {
 type shellTerminal struct {
 	in    io.Writer
 	lines chan string
-	said  *bytes.Buffer
+	said  tail
 	count int
 }
 
@@ -163,8 +163,8 @@ func openShell(t *testing.T, home string) *shellTerminal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	term := &shellTerminal{in: in, lines: make(chan string), said: &bytes.Buffer{}}
-	shell.Stderr = term.said
+	term := &shellTerminal{in: in, lines: make(chan string)}
+	shell.Stderr = &term.said
 	if err := shell.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -199,14 +199,14 @@ func (term *shellTerminal) run(t *testing.T, command string, prints int) string 
 			code, isMark := strings.CutPrefix(l, mark)
 			switch {
 			case !ok || isMark && code != "0":
-				t.Fatalf("%s: exit %s\n%s\n%s", command, code, strings.Join(said, "\n"), term.said)
+				t.Fatalf("%s: exit %s\n%s\n%s", command, code, strings.Join(said, "\n"), &term.said)
 			case isMark:
 				ended = true
 			default:
 				said = append(said, l)
 			}
 		case <-limit:
-			t.Fatalf("%s does not end\n%s", command, term.said)
+			t.Fatalf("%s does not end\n%s", command, &term.said)
 		}
 	}
 	return strings.Join(said, "\n")
