@@ -22,7 +22,8 @@ type hoard struct {
 
 	mu       sync.Mutex
 	keys     map[keys.Secret]bool
-	messages map[keys.Hash]*group.Msg        // nil once it is read
+	messages map[keys.Hash]*group.Msg // nil once it is read
+	entries  map[keys.Hash]bool
 	epochs   map[keys.Hash]keys.EnvelopeInfo // by commitment: what an envelope is bound to
 	known    map[keys.Hash]bool              // epochs that it asks for
 	sealed   map[string]bool                 // envelopes
@@ -36,7 +37,7 @@ type hoard struct {
 func newHoard(home, gid string) *hoard {
 	h := &hoard{
 		seeds: map[keys.Hash]keys.Secret{}, keys: map[keys.Secret]bool{}, messages: map[keys.Hash]*group.Msg{},
-		epochs: map[keys.Hash]keys.EnvelopeInfo{}, known: map[keys.Hash]bool{}, sealed: map[string]bool{}, tried: map[string]bool{},
+		entries: map[keys.Hash]bool{}, epochs: map[keys.Hash]keys.EnvelopeInfo{}, known: map[keys.Hash]bool{}, sealed: map[string]bool{}, tried: map[string]bool{},
 	}
 	var err error
 	h.gid, err = keys.ParseHash(gid)
@@ -74,17 +75,17 @@ func (h *hoard) eids() [][]byte {
 	return out
 }
 
-// size is how many frames and bytes it was sent, and how many messages and keys
-// it has.
+// size is how many frames and bytes it was sent, and how many messages, control
+// entries and keys it has.
 func (h *hoard) size() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return fmt.Sprint(h.frames, " ", h.bytes, " ", len(h.messages), " ", len(h.keys))
+	return fmt.Sprint(h.frames, " ", h.bytes, " ", len(h.messages), " ", len(h.entries), " ", len(h.keys))
 }
 
 // take looks through bytes that it was sent. It prints "raw" where a line that
-// it must not read is there as it is, and "read LINE" for each line
-// that one of its keys opens.
+// it must not read is there as it is, "read LINE" for each line that one of its
+// keys opens, and "entry TYPE" and "envelope" for what is new to it.
 func (h *hoard) take(b []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -104,6 +105,9 @@ func (h *hoard) dig(b []byte) {
 		return
 	}
 	if len(b) == keys.EnvelopeSize {
+		if !h.sealed[string(b)] {
+			say("envelope")
+		}
 		h.sealed[string(b)] = true
 	}
 	var x any
@@ -144,8 +148,15 @@ func (h *hoard) keep(v group.Verified) {
 		}
 	}
 	e := v.Entry()
+	if e == nil {
+		return
+	}
+	if !h.entries[v.Hash] {
+		say("entry", e.Type)
+	}
+	h.entries[v.Hash] = true
 	var body group.Epoch
-	if e == nil || e.Type != group.TypeEpoch || keys.Unmarshal(e.Body, &body) != nil {
+	if e.Type != group.TypeEpoch || keys.Unmarshal(e.Body, &body) != nil {
 		return
 	}
 	h.known[v.Hash] = true

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -96,6 +97,7 @@ type helper struct {
 	t     *testing.T
 	in    io.WriteCloser
 	lines chan string
+	said  []string // lines that were taken from the channel
 	ended chan struct{}
 }
 
@@ -142,16 +144,37 @@ func (h *helper) expect(word string, within time.Duration) string {
 	h.t.Helper()
 	deadline := time.After(within)
 	for {
-		select {
-		case line, ok := <-h.lines:
-			if !ok {
-				h.t.Fatalf("the helper ended; want %q", word)
-			}
-			if rest, ok := strings.CutPrefix(line+" ", word+" "); ok {
-				return strings.TrimSpace(rest)
-			}
-		case <-deadline:
-			h.t.Fatalf("no %q within %v", word, within)
+		line := h.next(word, deadline)
+		if rest, ok := strings.CutPrefix(line+" ", word+" "); ok {
+			return strings.TrimSpace(rest)
+		}
+	}
+}
+
+// next takes the next line, while waiting for something.
+func (h *helper) next(wanted string, deadline <-chan time.Time) string {
+	h.t.Helper()
+	select {
+	case line, ok := <-h.lines:
+		if !ok {
+			h.t.Fatalf("the helper ended; want %q", wanted)
+		}
+		h.said = append(h.said, line)
+		return line
+	case <-deadline:
+		h.t.Fatalf("in time no %q; so far %q", wanted, h.said)
+	}
+	return ""
+}
+
+// heard waits until some lines were among all that the helper said, now or
+// before.
+func (h *helper) heard(wanted ...string) {
+	h.t.Helper()
+	deadline := time.After(patience)
+	for _, w := range wanted {
+		for !slices.ContainsFunc(h.said, func(line string) bool { return strings.HasPrefix(line, w) }) {
+			h.next(w, deadline)
 		}
 	}
 }

@@ -388,6 +388,8 @@ func (s *three) kickAndBan(team string) {
 	s.alice.follow(team).expect("bob after the kick")
 	s.bob.follow(team).expect("alice after the kick")
 	s.alice.fails(4, "kick", team, s.carol.id)
+	s.carol.where("news of the kick", []string{"group", "show", team}, func(o object) bool { return o.text("role") == "none" })
+	s.carol.fails(5, "send", team, "why?")
 	s.done("carol was kicked")
 
 	if b := s.alice.one("ban", team, s.carol.id); b.text("state") != "banned" {
