@@ -171,13 +171,14 @@ func (a *app) newStage(o demoOptions) (stage, time.Duration) {
 	}
 	text := &plainStage{w: a.stdout, verbose: o.verbose, paint: painter(a.colour())}
 	width, screen := a.width()
-	switch {
-	case !screen:
+	if !screen {
 		return text, 0
-	case width < narrowest:
+	}
+	text.width = min(width, widest) - 1
+	if width < narrowest {
 		return text, aBeat
 	}
-	return &columns{plainStage: text, width: min(width, widest) - 1, shown: map[string]bool{}}, aBeat
+	return &columns{plainStage: text, shown: map[string]bool{}}, aBeat
 }
 
 // jsonStage writes every event as one object.

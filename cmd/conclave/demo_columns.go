@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/text/width"
-
 	"conclave/node"
 	"conclave/node/api/words"
 )
@@ -16,8 +14,8 @@ import (
 // person's node reports it. What does not belong to one person goes across.
 type columns struct {
 	*plainStage
-	width int
-	names []string
+	names  []string
+	headed bool
 
 	open    []*liveRow // the last rows on the screen, which may still change
 	painted int        // lines that they take
@@ -76,46 +74,22 @@ func (c *columns) show(event any) error {
 	case started:
 		c.names = append(c.names, e.Name)
 	case step:
-		return c.begin(e)
-	case typed:
-		e.Command = shortIDs(e.Command)
-		return c.plainStage.show(e)
-	case check:
-		e.Text = strings.Join(c.wrap(e.Text, c.width-len("  ✓ ")), "\n    ")
-		return c.plainStage.show(e)
-	case tableRow:
-		return c.tableRow(e)
+		c.headed = false
 	}
 	return c.plainStage.show(event)
 }
 
-// begin writes the head of a step: what happens, and whose column is whose.
-func (c *columns) begin(e step) error {
-	title := c.wrap(fmt.Sprintf("%d. %s", e.Step, e.Text), c.width)
-	for i, l := range title {
-		title[i] = c.paint.as(bold, l)
+// head says whose column is whose, once in every step that needs it.
+func (c *columns) head() error {
+	if c.headed {
+		return nil
 	}
-	if len(c.names) > 0 {
-		heads := make([]string, len(c.names))
-		for i, name := range c.names {
-			heads[i] = c.paint.person(name, pad(name, c.column()))
-		}
-		title = append(title, c.row("", heads))
+	c.headed = true
+	heads := make([]string, len(c.names))
+	for i, name := range c.names {
+		heads[i] = c.paint.person(name, pad(name, c.column()))
 	}
-	return printf(c.w, "\n%s\n", strings.Join(title, "\n"))
-}
-
-// shortIDs leaves of each long identifier its ends: the last six characters
-// are its fingerprint.
-func shortIDs(command string) string {
-	const long = 32
-	parts := strings.Split(command, " ")
-	for i, p := range parts {
-		if len(p) > long && !strings.HasPrefix(p, "/") {
-			parts[i] = p[:6] + "…" + p[len(p)-6:]
-		}
-	}
-	return strings.Join(parts, " ")
+	return printf(c.w, "%s\n", c.row("", heads))
 }
 
 // row is one line across the screen: a number, and one part for each person.
@@ -137,6 +111,9 @@ func (c *columns) hear(h heard) error {
 	case c.shown[id]:
 		return nil
 	default:
+		if err := c.head(); err != nil {
+			return err
+		}
 		c.shown[id] = true
 		c.open = append(c.open, &liveRow{id, h, []heard{h}})
 	}
@@ -207,7 +184,7 @@ func (c *columns) cell(r *liveRow, name string) []string {
 
 // block breaks a text into lines of one column.
 func (c *columns) block(text, code string) []string {
-	lines := c.wrap(text, c.column())
+	lines := wrap(text, c.column())
 	for i, l := range lines {
 		lines[i] = c.paint.as(code, pad(l, c.column()))
 	}
@@ -234,73 +211,3 @@ func (c *columns) rule(r *liveRow) string {
 	fill := max(0, c.width-cells(left)-cells(right))
 	return c.paint.as(code, left+strings.Repeat(stroke, fill)+right)
 }
-
-// tableRow leaves the text away where there is no room for it: the number says
-// which line it is.
-func (c *columns) tableRow(e tableRow) error {
-	if c.width >= 104 {
-		return c.plainStage.row(e)
-	}
-	if e.Number == 1 {
-		head := "\n   " + pad("", nameWidth) + "  "
-		for _, name := range e.names {
-			head += "  " + c.paint.person(name, pad(name, cellWidth))
-		}
-		if err := printf(c.w, "%s\n", head); err != nil {
-			return err
-		}
-	}
-	return printf(c.w, "%2d %s  %s\n", e.Number, c.name(e.Sender), c.cells(e))
-}
-
-// wrap breaks a text at its spaces into lines of at most n cells.
-func (c *columns) wrap(text string, n int) []string {
-	var out []string
-	line := ""
-	for _, word := range strings.Fields(text) {
-		switch {
-		case line == "":
-			line = word
-		case cells(line)+1+cells(word) <= n:
-			line += " " + word
-		default:
-			out, line = append(out, line), word
-		}
-		for cells(line) > n && line != cut(line, n) {
-			head := cut(line, n)
-			out, line = append(out, head), line[len(head):]
-		}
-	}
-	return append(out, line)
-}
-
-// cut returns the longest beginning of s that takes at most n cells, and a
-// character where even that takes more.
-func cut(s string, n int) string {
-	taken := 0
-	for i, r := range s {
-		if taken += runeCells(r); taken > n && i > 0 {
-			return s[:i]
-		}
-	}
-	return s
-}
-
-// cells is how many columns of a terminal s takes.
-func cells(s string) int {
-	n := 0
-	for _, r := range s {
-		n += runeCells(r)
-	}
-	return n
-}
-
-func runeCells(r rune) int {
-	switch width.LookupRune(r).Kind() {
-	case width.EastAsianWide, width.EastAsianFullwidth:
-		return 2
-	}
-	return 1
-}
-
-func pad(s string, n int) string { return s + strings.Repeat(" ", max(0, n-cells(s))) }

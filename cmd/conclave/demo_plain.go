@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,7 +43,7 @@ const (
 )
 
 func (on painter) as(code, text string) string {
-	if !on || text == "" {
+	if !on || code == "" || text == "" {
 		return text
 	}
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
@@ -66,22 +67,44 @@ func personColour(name string) string {
 // plainStage shows one line for each event, for a pipe or a narrow screen.
 type plainStage struct {
 	w       io.Writer
+	width   int // of the screen, 0 for a pipe: nothing is wrapped or shortened
 	verbose bool
 	paint   painter
+	table   bool // the last line was one of the table
+}
+
+// fit breaks a text into lines that begin at the given indent.
+func (s *plainStage) fit(indent int, code, text string) string {
+	if s.width == 0 {
+		return s.paint.as(code, text)
+	}
+	lines := wrap(text, s.width-indent)
+	for i, l := range lines {
+		lines[i] = s.paint.as(code, l)
+	}
+	return strings.Join(lines, "\n"+strings.Repeat(" ", indent))
 }
 
 func (s *plainStage) show(event any) error {
+	_, row := event.(tableRow)
+	if s.table && !row {
+		fmt.Fprintln(s.w)
+	}
+	s.table = row
 	switch e := event.(type) {
 	case started:
 		return s.node(e)
 	case step:
-		return printf(s.w, "\n%s\n", s.paint.as(bold, fmt.Sprintf("%d. %s", e.Step, e.Text)))
+		return printf(s.w, "\n%s\n", s.fit(0, bold, fmt.Sprintf("%d. %s", e.Step, e.Text)))
 	case typed:
-		return printf(s.w, "  %s %s\n", s.name(e.Name), s.paint.as(dim, "$ "+e.Command))
+		if s.width > 0 {
+			e.Command = shortIDs(e.Command)
+		}
+		return s.said(e.Name, dim, "$ "+e.Command)
 	case heard:
 		return s.line(e)
 	case refused:
-		return printf(s.w, "  %s %s\n", s.name(e.Name), s.paint.as(yellow, "! refused: "+e.Message))
+		return s.said(e.Name, yellow, "! refused: "+e.Message)
 	case note:
 		return printf(s.w, "  %s\n", e.Text)
 	case check:
@@ -106,44 +129,74 @@ func (s *plainStage) node(e started) error {
 	if s.verbose {
 		more = fmt.Sprintf(", process %d, folder %s", e.PID, e.Home)
 	}
-	return printf(s.w, "  %s %s, fingerprint %s%s\n", s.name(e.Name), words.Fingerprint(e.PeerID), e.Fingerprint, more)
+	return s.said(e.Name, "", words.Fingerprint(e.PeerID)+", fingerprint "+e.Fingerprint+more)
+}
+
+// said writes a line of one person.
+func (s *plainStage) said(name, code, text string) error {
+	return printf(s.w, "  %s %s\n", s.name(name), s.fit(nameWidth+3, code, text))
 }
 
 func (s *plainStage) line(e heard) error {
 	text := words.Line(value(e.Line.Text))
 	switch {
 	case e.Line.Kind == "unreadable":
-		return printf(s.w, "  %s %s\n", s.name(e.Name), s.paint.as(dim, "⋯ a line of "+e.sender+": "+e.reason))
+		return s.said(e.Name, dim, "⋯ a line of "+e.sender+": "+e.reason)
 	case e.Line.Kind != "message":
-		return printf(s.w, "  %s %s\n", s.name(e.Name), s.paint.as(dim, "─ "+e.reason))
+		return s.said(e.Name, dim, "─ "+e.reason)
 	case !e.Line.Encrypted:
-		return printf(s.w, "  %s %s\n", s.name(e.Name), s.paint.as(onPlain, "> plain "+e.sender+": "+text))
+		return s.said(e.Name, onPlain, "> plain "+e.sender+": "+text)
 	}
-	return printf(s.w, "  %s > %s %s\n", s.name(e.Name), s.paint.person(e.sender, e.sender+":"), text)
+	return s.said(e.Name, personColour(e.sender), "> "+e.sender+": "+text)
 }
 
 func (s *plainStage) check(e check) error {
 	if e.OK {
-		return printf(s.w, "  %s %s\n", s.paint.as(green, "✓"), e.Text)
+		return printf(s.w, "  %s %s\n", s.paint.as(green, "✓"), s.fit(4, "", e.Text))
 	}
-	return printf(s.w, "  %s %s\n", s.paint.as(red, "✗ NOT TRUE:"), e.Text)
+	return printf(s.w, "  %s %s\n", s.paint.as(red, "✗ NOT TRUE:"), s.fit(4, "", e.Text))
 }
 
 const cellWidth = 21 // of the longest, "cannot (joined later)"
 
-// row writes a line of the table, and its head before the first.
+// row writes a line of the table, and its head before the first. Where there
+// is no room for the text it goes: the number says which line it is.
 func (s *plainStage) row(e tableRow) error {
+	label := func(number, name, text, key string) string {
+		out := fmt.Sprintf("%2s %s", number, s.name(name))
+		if s.width == 0 || s.width >= wideTable {
+			out += fmt.Sprintf(" %-17s %-6s", text, key)
+		}
+		return out
+	}
+	if s.width > 0 && s.width < narrowest-1 {
+		return s.narrowRow(e)
+	}
 	if e.Number == 1 {
-		head := fmt.Sprintf("\n  %2s %-*s %-17s %-6s", "", nameWidth, "", "", "")
+		head := "\n" + label("", "", "", "")
 		for _, name := range e.names {
 			head += "  " + s.paint.person(name, fmt.Sprintf("%-*s", cellWidth, name))
 		}
-		if err := printf(s.w, "%s\n", strings.TrimRight(head, " ")); err != nil {
+		if err := printf(s.w, "%s\n", head); err != nil {
 			return err
 		}
 	}
-	out := fmt.Sprintf("  %2d %s %-17s %-6s", e.Number, s.name(e.Sender), e.Text, key(e.Epoch))
-	return printf(s.w, "%s%s\n", out, s.cells(e))
+	return printf(s.w, "%s%s\n", label(strconv.Itoa(e.Number), e.Sender, e.Text, key(e.Epoch)), s.cells(e))
+}
+
+const wideTable = 103 // columns of a screen whose table has room for the texts
+
+// narrowRow names the readers of a line one below the other.
+func (s *plainStage) narrowRow(e tableRow) error {
+	if err := printf(s.w, "\n%2d %s: %s, %s\n", e.Number, s.paint.person(e.Sender, e.Sender), e.Text, key(e.Epoch)); err != nil {
+		return err
+	}
+	for _, name := range e.names {
+		if err := printf(s.w, "   %s %s\n", s.name(name), s.paint.as(cellColour(e.Cells[name]), e.Cells[name])); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *plainStage) cells(e tableRow) string {

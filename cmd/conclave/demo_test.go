@@ -402,7 +402,7 @@ func screen(written string) []string {
 
 func TestDemoColumns(t *testing.T) {
 	var out bytes.Buffer
-	c := &columns{plainStage: &plainStage{w: &out, paint: true}, width: 79, shown: map[string]bool{}}
+	c := &columns{plainStage: &plainStage{w: &out, paint: true, width: 79}, shown: map[string]bool{}}
 	one, seq, who := 1, uint64(1), "12D3KooWalice"
 	say := func(reporter, kind, text string, plain bool) heard {
 		h := heard{Event: "line", Name: reporter, Number: &one, sender: "alice", inside: []string{"alice", "bob"}}
@@ -458,8 +458,30 @@ func TestDemoColumns(t *testing.T) {
 	}
 }
 
+// The table fits on every screen, and a pipe gets all of it.
+func TestDemoTable(t *testing.T) {
+	r := tableRow{Number: 1, Sender: "alice", Text: "thunder granite", names: []string{"alice", "bob", "carol"},
+		Cells: map[string]string{"alice": canPlain, "bob": cannotLater, "carol": cannotLeft}}
+	for width, text := range map[int]bool{0: true, 30: true, 59: true, 79: false, 100: false, 103: true, 131: true} {
+		var out bytes.Buffer
+		s := &plainStage{w: &out, width: width, paint: true}
+		if err := s.show(r); err != nil {
+			t.Fatal(err)
+		}
+		shown := screen(out.String())
+		for _, l := range shown {
+			if width > 0 && cells(l) > width {
+				t.Errorf("at %d: %d cells: %q", width, cells(l), l)
+			}
+		}
+		all := strings.Join(shown, "\n")
+		if strings.Contains(all, r.Text) != text || !strings.Contains(all, cannotLater) || !strings.Contains(all, cannotLeft) || !strings.Contains(all, canPlain) {
+			t.Errorf("at %d: %q", width, all)
+		}
+	}
+}
+
 func TestWrap(t *testing.T) {
-	c := &columns{}
 	for _, w := range []struct {
 		in   string
 		n    int
@@ -467,7 +489,7 @@ func TestWrap(t *testing.T) {
 	}{
 		{"", 5, ""}, {"one two three", 7, "one two|three"}, {"abcdefgh ij", 3, "abc|def|gh|ij"}, {"世界 你好世", 4, "世界|你好|世"}, {"世界", 1, "世|界"},
 	} {
-		if got := strings.Join(c.wrap(w.in, w.n), "|"); got != w.want {
+		if got := strings.Join(wrap(w.in, w.n), "|"); got != w.want {
 			t.Errorf("wrap(%q, %d) = %q, want %q", w.in, w.n, got, w.want)
 		}
 	}
