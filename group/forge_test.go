@@ -103,7 +103,7 @@ func (d *disk) copy() *disk {
 	return &c
 }
 
-func (d *disk) keep(t *testing.T, gid Hash, r Ready) {
+func (d *disk) keep(t testing.TB, gid Hash, r Ready) {
 	t.Helper()
 	for _, k := range r.Keys {
 		d.keys[k.EID] = k.Key

@@ -139,3 +139,22 @@ func TestMUST_48_ForkProof(t *testing.T) {
 		t.Error("the records of one group prove a fork in another")
 	}
 }
+
+// An owner who forks the chain by an entry that needs no authority is stopped
+// at that moment, so that a restart, which reads entries in another order, stops
+// no others.
+func TestOwnerForksAsAMember(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
+	alice, bob := w.all[0], w.all[1]
+	twin := alice.next(TypeProfile, &Profile{Name: "twin"}, 0)
+	twin.Seq, twin.Prev = 1, Hash{}
+	w.give(w.signEntry(alice, twin), bob)
+	before := bob.fingerprint()
+	w.restart(bob)
+	if after := bob.fingerprint(); after != before || len(bob.Members()) != 3 {
+		t.Fatalf("before a restart\n%s\nafter\n%s", before, after)
+	}
+	if v := w.write(alice, TypeSet, &Set{Settings: settingsFor("later")}, 1, bob); bob.counts(v) {
+		t.Error("an owner's entry after the fork counts")
+	}
+}

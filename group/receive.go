@@ -57,17 +57,17 @@ func (m *Machine) receiveEntry(v Verified) error {
 // of that term, and what it applied before stays. (PROTOCOL.md, "Equivocation")
 func (m *Machine) stopsFork(v Verified) bool {
 	e := v.Entry()
-	if e.Term == 0 || e.Term > uint64(len(m.st.terms)) || m.st.terms[e.Term-1].owner != e.Author || m.g.direct != nil {
+	if m.g.direct != nil {
 		return false
 	}
-	if slices.Contains(m.local.Frozen, e.Term) {
-		return !m.kept[v.Hash]
+	forked := m.g.forks(e) || m.g.forked[chain{e.Author, e.Lane}]
+	if owner, term := m.st.owner(); forked && owner == e.Author && !m.restoring && !slices.Contains(m.local.Frozen, term) {
+		m.freeze(owner, term)
 	}
-	if !m.g.forked[chain{e.Author, e.Lane}] && !m.g.forks(e) {
+	if e.Term == 0 || e.Term > uint64(len(m.st.terms)) || m.st.terms[e.Term-1].owner != e.Author {
 		return false
 	}
-	m.freeze(e.Author, e.Term)
-	return true
+	return slices.Contains(m.local.Frozen, e.Term) && !m.kept[v.Hash]
 }
 
 // freeze remembers what of the term was applied so far.

@@ -261,7 +261,7 @@ func (tr *trace) talk(a, b *peer) {
 	tr.presence()
 }
 
-func settingsWith(t *testing.T, s Settings, args []string) Settings {
+func settingsWith(t testing.TB, s Settings, args []string) Settings {
 	for _, a := range args {
 		k, v, _ := strings.Cut(a, "=")
 		switch k {

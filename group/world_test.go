@@ -10,7 +10,7 @@ import (
 // world is a few members on a perfect network, for tests of single rules. The
 // seeded simulation with faults lives in group/sim.
 type world struct {
-	t    *testing.T
+	t    testing.TB
 	gid  Hash
 	now  uint64
 	n    uint32
@@ -37,7 +37,7 @@ func (w *world) entropy() keys.Secret {
 	return keys.Secret{byte(w.n), byte(w.n >> 8), byte(w.n >> 16)}
 }
 
-func newWorld(t *testing.T, s Settings, names ...string) *world {
+func newWorld(t testing.TB, s Settings, names ...string) *world {
 	t.Helper()
 	w := &world{t: t, now: 1_700_000_000_000, seen: map[PeerID]*peer{}}
 	for i := range names {
@@ -296,7 +296,7 @@ func (w *world) itemID() keys.ItemID {
 }
 
 // newTeam makes a group that the first named owns and all others joined.
-func newTeam(t *testing.T, s Settings, names ...string) *world {
+func newTeam(t testing.TB, s Settings, names ...string) *world {
 	t.Helper()
 	w := newWorld(t, s, names...)
 	for _, p := range w.all[1:] {
