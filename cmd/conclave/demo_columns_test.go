@@ -3,8 +3,15 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"conclave/node"
 )
@@ -114,6 +121,50 @@ func TestDemoTable(t *testing.T) {
 		if strings.Contains(all, r.Text) != text || !strings.Contains(all, cannotLater) || !strings.Contains(all, cannotLeft) || !strings.Contains(all, canPlain) {
 			t.Errorf("at %d: %q", width, all)
 		}
+	}
+}
+
+// On a real screen the demo goes slowly enough to be read, and ends in time.
+func TestDemoOnAScreen(t *testing.T) {
+	if os.Getenv("CONCLAVE_TEST") != "all" {
+		t.Skip("takes 20 s of reading time: runs under CONCLAVE_TEST=all")
+	}
+	t.Parallel()
+	master, tty := terminal(t)
+	if err := unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("conclave", "demo")
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), "TERM=xterm", "NO_COLOR=")
+	cmd.Stdout, cmd.Stderr = tty, tty
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	tty.Close()
+	written, _ := io.ReadAll(master) // ends with EIO when the last writer has
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v", err)
+	}
+	if took := time.Since(began); took > time.Minute {
+		t.Errorf("it took %s", took)
+	}
+	lines := screen(string(written))
+	for _, l := range lines {
+		if cells(l) > 79 {
+			t.Errorf("%d cells: %q", cells(l), l)
+		}
+	}
+	for _, want := range []string{
+		`\n   alice +│ bob +│ carol +\n`, `\n 3 carol: [a-z ]+│ carol: [a-z ]+│ carol: [a-z ]+\n`, `\n 8 alice: [a-z ]+│ alice: [a-z ]+│ — +\n`,
+		`\n━━ key 4 by \w+ ·\w+: .* ━+ alice bob ━━\n`, `\n 7 plain bob: `, `\n 8 alice +read +read +cannot \(left before\)\n`, `\nall \d+ checks hold, in `,
+	} {
+		if !regexp.MustCompile(want).MatchString(strings.Join(lines, "\n")) {
+			t.Errorf("the screen does not show %s", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(strings.Join(lines, "\n"))
 	}
 }
 
