@@ -8,8 +8,6 @@ import (
 	"conclave/node"
 )
 
-const maxPage = 1000 // items in a page, and the default
-
 // page is one part of a list. Next, where there is more, is what to ask for
 // as `after`; it is null on the last page.
 type page[T any] struct {
