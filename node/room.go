@@ -102,6 +102,7 @@ func (n *Node) start(r *room) (err error) {
 	for _, p := range n.net.Connected() {
 		r.post(group.Online{Peer: p, Up: true})
 	}
+	r.syncer.kick() // with those; whoever comes later kicks again
 	return nil
 }
 

@@ -33,3 +33,17 @@ func TestLAN_NothingIsLateAfterReturn(t *testing.T) {
 		t.Error("that is too slow")
 	}
 }
+
+// A conversation with somebody who is connected begins at once.
+func TestLAN_ConversationBeginsAtOnce(t *testing.T) {
+	s := newThree(t, program(t, ""))
+	began := time.Now()
+	dm := s.bob.one("dm", s.carol.id, "are you there?").text("group_id")
+	s.carol.where("conversation", []string{"group", "list", "--all"}, func(o object) bool { return o.text("group_id") == dm })
+	s.carol.follow(dm).expect("are you there?")
+	took := time.Since(began)
+	t.Logf("read %v after the command was given", took.Round(time.Millisecond))
+	if took > 1500*time.Millisecond {
+		t.Error("that is too slow")
+	}
+}
