@@ -18,8 +18,8 @@ const (
 
 // What the local network is told: nothing with --no-mdns, nothing while the node
 // listens on loopback alone, otherwise the name of the service, the peer ID and
-// its addresses. (NO-06)
-func TestLAN_WhatIsAnnounced(t *testing.T) {
+// its addresses.
+func TestAbuse_NO06_WhatIsAnnounced(t *testing.T) {
 	l := newLAN(t)
 	bin := program(t, "")
 	r := l.record()

@@ -134,7 +134,8 @@ func reach(people ...*person) (out []string) {
 }
 
 // A stranger who knows the group's topic and every address is connected to all
-// members and is sent nothing: neither a payload nor word of one.
+// members and is sent nothing: neither a payload nor word of one. (NM-01, NM-02,
+// NM-03)
 func TestLAN_StrangerReceivesNothing(t *testing.T) {
 	s := newThree(t, program(t, ""))
 	l := s.lan
