@@ -20,6 +20,7 @@ type message struct {
 	view   set        // causal past among control entries, as cited so far in this log
 	part   bool       // what was cited before in this log is not held: view may be larger
 	deps   []*message // records of others that it names, where held
+	lacks  []Head     // and where not
 	citers []*message // records that name it so
 }
 
@@ -73,16 +74,15 @@ type run []*message
 // runs returns the parts of this copy, oldest first.
 func (l *msgLog) runs() []run {
 	var out []run
-	all := slices.Concat(l.below, l.recs)
-	for len(all) > 0 {
+	for low := l.below; len(low) > 0; {
 		n := 1
-		for n < len(all) && all[n].prev == all[n-1] {
+		for n < len(low) && low[n].prev == low[n-1] {
 			n++
 		}
-		out = append(out, all[:n])
-		all = all[n:]
+		out = append(out, low[:n])
+		low = low[n:]
 	}
-	return out
+	return append(out, l.recs)
 }
 
 // missingFor returns what a message cites and this node lacks, in the order in
@@ -270,10 +270,10 @@ func (m *Machine) accept(v Verified) bool {
 	return true
 }
 
-// leadsTo reports whether this copy holds what names rec as the one before.
+// leadsTo reports whether something that is held names rec.
 func (m *Machine) leadsTo(rec *message) bool {
 	next := m.logs[chain{rec.author, rec.lane}].at(rec.seq + 1)
-	return next != nil && next.before == rec.hash
+	return next != nil && next.before == rec.hash || len(m.lacked[short(rec.hash)]) > 0
 }
 
 // beyondCut reports whether a record that waits would not be held if it came in:
@@ -316,10 +316,12 @@ func (m *Machine) newMessage(v Verified) *message {
 			cite(m.g.byHash[short(a)])
 		}
 	}
-	for _, d := range x.Deps {
-		if o := m.msgs[d.Hash]; o != nil {
+	for _, h := range x.rests() {
+		if o := m.msgs[h.Hash]; o != nil {
 			rec.ord = max(rec.ord, o.ord)
 			rec.deps = append(rec.deps, o)
+		} else {
+			rec.lacks = append(rec.lacks, h)
 		}
 	}
 	// Where a citation lies below a base, the claim is all there is.
@@ -338,6 +340,15 @@ func (m *Machine) baseOrd(c chain, base uint64) uint64 {
 	return 0
 }
 
+// rests names the records of other logs that x rests on. Of one in an older lane
+// of its author only the hash is known.
+func (x *Msg) rests() []Head {
+	if x.Seq == 1 && x.Prev != (Hash{}) {
+		return append(slices.Clone(x.Deps), Head{Author: x.Author, Hash: short(x.Prev)})
+	}
+	return x.Deps
+}
+
 // hold adds an accepted record to its log. It returns the record that is held
 // under the same number, if there is one.
 func (m *Machine) hold(rec *message) (other *message) {
@@ -354,6 +365,11 @@ func (m *Machine) hold(rec *message) (other *message) {
 	for _, d := range rec.deps {
 		d.citers = append(d.citers, rec)
 	}
+	for _, h := range rec.lacks {
+		m.lacked[h.Hash] = append(m.lacked[h.Hash], rec)
+	}
+	rec.citers = m.lacked[short(rec.hash)]
+	delete(m.lacked, short(rec.hash))
 	return other
 }
 
@@ -435,13 +451,46 @@ func (k keeper) cut(r run) run {
 	return r
 }
 
-// branches returns the newest record of each other branch that is handed on.
-func (k keeper) branches(log *msgLog) []*message {
-	inner := map[*message]bool{}
-	for _, r := range log.fork {
-		inner[r.prev] = k.keeps(r)
+// heads names every record of a log that is handed on with nothing after it, and
+// where what leads to it without a hole begins.
+func (k keeper) heads(c chain, log *msgLog) []LogHead {
+	var ends []*message
+	for _, r := range log.runs() {
+		if r = k.cut(r); len(r) > 0 {
+			ends = append(ends, r[len(r)-1])
+		}
 	}
-	return slices.DeleteFunc(slices.Clone(log.fork), func(r *message) bool { return inner[r] || !k.keeps(r) })
+	if len(log.fork) > 0 {
+		ends = k.leaves(log)
+	}
+	var out []LogHead
+	for _, r := range ends {
+		h := LogHead{Author: c.author, Lane: c.lane, Base: log.base, Seq: r.seq, Hash: short(r.hash)}
+		if len(log.fork) > 0 || r.seq <= log.base {
+			h.Base = r.begins()
+		}
+		out = append(out, h)
+	}
+	return out
+}
+
+// leaves returns the records of all branches that are handed on with nothing
+// after them.
+func (k keeper) leaves(log *msgLog) []*message {
+	all := slices.DeleteFunc(slices.Concat(log.below, log.recs, log.fork), func(r *message) bool { return !k.keeps(r) })
+	inner := map[*message]bool{}
+	for _, r := range all {
+		inner[r.prev] = true
+	}
+	return slices.DeleteFunc(all, func(r *message) bool { return inner[r] })
+}
+
+// begins is the seq before the first record that leads to r without a hole.
+func (r *message) begins() uint64 {
+	for r.prev != nil && r.prev.lane == r.lane {
+		r = r.prev
+	}
+	return r.seq - 1
 }
 
 func (m *Machine) withinCut(cuts []Cut, rec *message) bool {

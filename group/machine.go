@@ -42,9 +42,10 @@ type Machine struct {
 
 	logs        map[chain]*msgLog
 	msgs        map[Short]*message
-	offers      map[chain][]Based // bases that peers named, newest last
-	sealedUnder map[int]int       // messages by the idx of their epoch
-	clock       uint64            // greatest ord of any message held
+	offers      map[chain][]Based    // bases that peers named, newest last
+	lacked      map[Short][]*message // what is not held, and lies in a hole, with what cites it
+	sealedUnder map[int]int          // messages by the idx of their epoch
+	clock       uint64               // greatest ord of any message held
 	pend        pending
 
 	held    map[Hash]keys.Secret
@@ -102,7 +103,7 @@ type Local struct {
 func New(cfg Config, stored Stored) *Machine {
 	m := &Machine{
 		g: newGraph(cfg.GID), self: cfg.Self, me: cfg.Self.PeerID(),
-		logs: map[chain]*msgLog{}, msgs: map[Short]*message{}, offers: map[chain][]Based{}, sealedUnder: map[int]int{},
+		logs: map[chain]*msgLog{}, msgs: map[Short]*message{}, offers: map[chain][]Based{}, lacked: map[Short][]*message{}, sealedUnder: map[int]int{},
 		pend: newPending(), held: map[Hash]keys.Secret{}, erased: map[Hash]bool{}, early: map[Hash]keys.Secret{},
 		bundles: map[PeerID]keys.Bundle{}, reports: map[PeerID]*Report{}, latest: map[latestKey]Verified{},
 		online: map[PeerID]bool{}, r: new(Ready),

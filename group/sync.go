@@ -49,15 +49,7 @@ func (m *Machine) Heights() Heights {
 	slices.SortFunc(h.Control, compareHeads)
 	keep := m.keeper()
 	for c, log := range m.logs {
-		for _, r := range log.runs() {
-			if kept := keep.cut(r); len(kept) > 0 {
-				top := kept[len(kept)-1]
-				h.Logs = append(h.Logs, LogHead{Author: c.author, Lane: c.lane, Base: r[0].seq - 1, Seq: top.seq, Hash: short(top.hash)})
-			}
-		}
-		for _, r := range keep.branches(log) {
-			h.Logs = append(h.Logs, LogHead{Author: c.author, Lane: c.lane, Base: log.base, Seq: r.seq, Hash: short(r.hash)})
-		}
+		h.Logs = append(h.Logs, keep.heads(c, log)...)
 	}
 	slices.SortFunc(h.Logs, func(a, b LogHead) int {
 		return cmp.Or(a.Author.Compare(b.Author), cmp.Compare(a.Lane, b.Lane), cmp.Compare(a.Seq, b.Seq), bytes.Compare(a.Hash[:], b.Hash[:]))
@@ -173,8 +165,11 @@ func (m *Machine) MissingAt(peer PeerID, theirs Heights) (Missing, error) {
 		out.Bases = append(out.Bases, bases...)
 		recs = append(recs, rs...)
 	}
-	out.Messages = refsOf(m.restedOn(recs, held))
+	recs = m.restedOn(recs, held)
+	out.Bases = append(out.Bases, lackedBy(recs)...)
+	out.Messages = refsOf(recs)
 	slices.SortFunc(out.Bases, compareBases)
+	out.Bases = slices.Compact(out.Bases)
 	return out, nil
 }
 
@@ -299,13 +294,10 @@ func (m *Machine) sameBranch(log *msgLog, r *message, h LogHead) bool {
 		return true
 	}
 	at := m.msgs[h.Hash]
-	if at == nil {
-		return log.at(r.seq) == r
-	}
 	for at != nil && at.seq > r.seq {
 		at = at.prev
 	}
-	return at == r
+	return at == r || at == nil && log.at(r.seq) == r // beyond a hole, or unknown
 }
 
 // restedOn drops what is not shown, where nothing that the peer holds or is given
@@ -319,6 +311,17 @@ func (m *Machine) restedOn(recs []*message, has func(*message) bool) []*message 
 		given[r] = m.visible(r) || there(next) && next.prev == r || slices.ContainsFunc(r.citers, there)
 	}
 	return slices.DeleteFunc(recs, func(r *message) bool { return !given[r] })
+}
+
+// lackedBy tells of what records cite and this node does not hold: it is not to
+// be had here.
+func lackedBy(recs []*message) (out []Based) {
+	for _, r := range recs {
+		for _, h := range r.lacks {
+			out = append(out, Based{Author: h.Author, Lane: h.Lane, Base: max(h.Seq, 1), Ord: r.ord - 1})
+		}
+	}
+	return out
 }
 
 func compareBases(a, b Based) int {
