@@ -93,12 +93,20 @@ func (n *Node) saveDirectory() error {
 	return diskError(n.db.Commit(&b))
 }
 
-// change edits the directory and makes it durable.
+// change edits the directory and makes it durable, or leaves it as it was.
 func (n *Node) change(edit func(d *directory)) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	before, err := json.Marshal(n.dir)
+	if err != nil {
+		return err
+	}
 	edit(&n.dir)
-	return n.saveDirectory()
+	if err = n.saveDirectory(); err != nil {
+		n.dir = directory{}
+		err = errors.Join(err, json.Unmarshal(before, &n.dir))
+	}
+	return err
 }
 
 // read looks at the directory.
@@ -136,6 +144,7 @@ func (n *Node) addRoom(gid keys.Hash, ref groupRef) (*room, error) {
 	}
 	n.dir.Groups[gid] = ref
 	if err := n.saveDirectory(); err != nil {
+		delete(n.dir.Groups, gid)
 		return nil, err
 	}
 	r, err := n.openRoom(gid, ref.Direct)

@@ -91,8 +91,8 @@ func (d *disk) save(ks []group.KeyWrite, batches []*group.Batch) error {
 		if err != nil {
 			return err
 		}
+		point("keys-saved")
 	}
-	point("keys-saved")
 	var b store.Batch
 	for _, from := range batches {
 		d.put(&b, from)
@@ -211,12 +211,16 @@ func (d *disk) dropOrphans(s *group.Stored) error {
 	if len(gone) == 0 {
 		return nil
 	}
-	return d.bag.Update(func(tx *store.Tx) error {
+	err := d.bag.Update(func(tx *store.Tx) error {
 		for _, eid := range gone {
 			tx.DropRoomKey(d.gid, eid)
 		}
 		return nil
 	})
+	if errors.Is(err, store.ErrDiskFull) {
+		return nil // they do no harm until the next start
+	}
+	return err
 }
 
 // each calls f for every whole record under prefix.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"syscall"
 
 	"conclave/group"
 	"conclave/node/mesh"
@@ -22,12 +23,14 @@ func waitError(ctx context.Context) error {
 
 // diskError says what a person can do about a store that takes nothing more.
 func diskError(err error) error {
+	var known *Error
+	var errno syscall.Errno
 	switch {
-	case err == nil:
-		return nil
+	case err == nil, errors.As(err, &known):
+		return err
 	case errors.Is(err, store.ErrDiskFull):
 		return &Error{Kind: KindError, Message: "disk full", Hint: "free some space; reading goes on meanwhile"}
-	case errors.Is(err, store.ErrFailed):
+	case errors.Is(err, store.ErrFailed), errors.As(err, &errno):
 		return &Error{Kind: KindError, Message: "the disk failed: " + err.Error(), Hint: "nothing that was acknowledged is lost; check the disk and start the node again"}
 	}
 	return &Error{Kind: KindError, Message: err.Error()}
@@ -66,7 +69,7 @@ func personError(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return &Error{Kind: TimedOut, Message: "timed out", Hint: "give more time with --timeout, 0 for no limit"}
 	}
-	return &Error{Kind: KindError, Message: err.Error()}
+	return diskError(err)
 }
 
 func isLoopback(ip string) bool {

@@ -34,6 +34,14 @@ type Config struct {
 	LAN    bool     // refuse to dial public addresses
 	NoMDNS bool     // do not look for nodes on the local network, nor be seen there
 	Logger *slog.Logger
+
+	disk testDisk
+}
+
+// testDisk stands in for the disk in tests; the zero value is the real one.
+type testDisk struct {
+	database store.Options
+	home     store.FaultFunc
 }
 
 // Node is one person's node. Its methods are safe for concurrent use.
@@ -111,12 +119,15 @@ func (n *Node) open() (err error) {
 	if n.home, err = store.OpenHome(n.cfg.Home); err != nil {
 		return err
 	}
+	n.home.SetFault(n.cfg.disk.home)
 	n.self = n.home.Identity()
 	n.me = n.self.PeerID()
 	if n.bag, err = store.OpenKeybag(n.home); err != nil {
 		return err
 	}
-	if n.db, err = store.Open(n.home.Database(), store.Options{Logger: n.log}); err != nil {
+	options := n.cfg.disk.database
+	options.Logger = n.log
+	if n.db, err = store.Open(n.home.Database(), options); err != nil {
 		return err
 	}
 	if err = n.openDirectory(); err != nil {
@@ -200,7 +211,7 @@ func (n *Node) run(ctx context.Context) (err error) {
 	case <-ctx.Done():
 		return nil
 	case err := <-n.fatal:
-		return err
+		return diskError(err)
 	case <-n.db.Failed():
 		return diskError(store.ErrFailed)
 	}
@@ -307,5 +318,5 @@ func homeError(err error) error {
 			return &Error{Kind: KindError, Message: err.Error(), Hint: h.hint}
 		}
 	}
-	return err
+	return diskError(err)
 }

@@ -15,6 +15,8 @@ const (
 	jobBacklog  = 8192 // records that wait for the loop before new ones are left to catch-up
 	turnJobs    = 256  // jobs that one atomic write may join
 	joinedSends = 256  // items of waiting sends that leave as one message
+
+	fullRetry = 5 * time.Second // between two tries while the disk is full
 )
 
 // room is one group at this node. Its loop owns the Machine and is the only one
@@ -37,6 +39,8 @@ type room struct {
 
 	m       *group.Machine // Only the loop touches what follows.
 	wake    *time.Timer
+	failed  error // of the disk: the Machine is ahead of it
+	behind  bool  // the Machine was put back, and does not know who is online
 	waiters map[keys.ItemID]chan group.SentItem
 }
 
@@ -68,16 +72,16 @@ func (n *Node) openRoom(gid keys.Hash, direct *[2]keys.PeerID) (*room, error) {
 	}
 	r := &room{n: n, gid: gid, direct: direct, disk: d, jobs: make(chan job, jobBacklog), waiters: map[keys.ItemID]chan group.SentItem{}, signing: make(chan struct{})}
 	r.out, r.syncer = newOutlet(r), newSyncer(r)
-	return r, r.reload()
+	return r, r.reload(n.bundle)
 }
 
 // reload puts the Machine where the disk left it.
-func (r *room) reload() error {
+func (r *room) reload(bundle keys.Bundle) error {
 	stored, err := r.disk.load()
 	if err != nil {
 		return err
 	}
-	r.m = group.New(group.Config{GID: r.gid, Self: r.n.self, Direct: r.direct, Bundle: r.n.bundle, Careful: !r.compared.Load()}, stored)
+	r.m = group.New(group.Config{GID: r.gid, Self: r.n.self, Direct: r.direct, Bundle: bundle, Careful: !r.compared.Load()}, stored)
 	for _, e := range stored.Entries {
 		r.applied.Store(group.Short(e.Hash[:16]), true)
 	}
@@ -147,11 +151,22 @@ func (r *room) loop(ctx context.Context) {
 		case j := <-r.jobs:
 			r.turn(r.gather(j))
 		case <-r.wake.C:
-			r.turn([]job{{events: []group.Event{group.Tick{}}}})
+			r.turn(r.onWake())
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// onWake is what happens when a planned moment has come.
+func (r *room) onWake() (js []job) {
+	if r.behind {
+		r.behind = false
+		for _, p := range r.n.net.Connected() {
+			js = append(js, job{events: []group.Event{group.Online{Peer: p, Up: true}}})
+		}
+	}
+	return append(js, job{events: []group.Event{group.Tick{}}})
 }
 
 func (r *room) gather(first job) []job {

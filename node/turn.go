@@ -44,6 +44,11 @@ func plan(js []job) []step {
 // turn steps the events of some jobs, makes the result durable in one write, and
 // only then sends, shows and answers. Only called from the loop.
 func (r *room) turn(js []job) {
+	if r.failed != nil {
+		r.refuse(js, r.failed)
+		return
+	}
+	js = r.spare(js)
 	steps := plan(js)
 	err := r.stepAll(steps)
 	point("stepped")
@@ -91,15 +96,37 @@ func (r *room) persist(steps []step) error {
 	return r.disk.save(ks, batches)
 }
 
+// spare answers, while the disk is full, the jobs that would write to it, and
+// returns the others. Without it each record that arrives would have the Machine
+// go back to what is on the disk.
+func (r *room) spare(js []job) []job {
+	if !errors.Is(r.n.db.Writable(), store.ErrDiskFull) {
+		return js
+	}
+	r.wake.Reset(fullRetry)
+	return slices.DeleteFunc(js, func(j job) bool {
+		writes := slices.ContainsFunc(j.events, func(ev group.Event) bool { _, is := ev.(group.Online); return !is })
+		if writes && j.done != nil {
+			j.done <- outcome{err: diskError(store.ErrDiskFull)}
+		}
+		return writes
+	})
+}
+
 // refuse answers jobs whose results could not be made durable. With a full disk
-// the Machine goes back to what is on it and reading goes on; any other failure
-// ends the node.
+// the Machine goes back to what is on it and reading goes on. After any other
+// failure the Machine is ahead of the disk for good: nothing that it holds is
+// let out any more, and the node ends.
 func (r *room) refuse(js []job, err error) {
 	if errors.Is(err, store.ErrDiskFull) {
-		if again := r.reload(); again != nil {
-			r.n.fail(again)
+		if again := r.reload(r.n.ownBundle()); again != nil {
+			err = again
 		}
-	} else {
+		r.behind = true
+		r.wake.Reset(fullRetry)
+	}
+	if !errors.Is(err, store.ErrDiskFull) && r.failed == nil {
+		r.failed = err
 		r.n.log.Error("store failed", "err", err)
 		r.n.fail(err)
 	}

@@ -1,0 +1,133 @@
+package node
+
+import (
+	"errors"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"conclave/group"
+	"conclave/keys"
+	"conclave/node/store"
+	"conclave/node/store/storetest"
+)
+
+// still is a room whose loop does not run: a test takes it from turn to turn.
+func still(t *testing.T, d *storetest.Disk) *room {
+	t.Helper()
+	n, err := Open(Config{Home: t.TempDir() + "/ann", disk: testDisk{database: store.Options{FS: d}, home: d.Step}})
+	ok(t, err)
+	t.Cleanup(func() { n.close() })
+	n.ctx = t.Context()
+	entropy, err := keys.NewEntropy()
+	ok(t, err)
+	gid, genesis, err := group.CreateID(n.self, group.Settings{Name: "team", E2EE: true, MaxAge: group.DefaultMaxAge}, false, n.clock(), entropy)
+	ok(t, err)
+	r, err := n.openRoom(gid, nil)
+	ok(t, err)
+	r.wake = time.NewTimer(time.Hour)
+	ok(t, r.takes(group.Create{Genesis: genesis}))
+	r.out.take()
+	return r
+}
+
+// takes runs one turn for one event.
+func (r *room) takes(ev group.Event) error {
+	j := job{events: []group.Event{ev}, done: make(chan outcome, 1)}
+	r.turn([]job{j})
+	return (<-j.done).err
+}
+
+func (r *room) looks(f func(*group.Machine)) error {
+	j := job{look: f, done: make(chan outcome, 1)}
+	r.turn([]job{j})
+	return (<-j.done).err
+}
+
+func line(text string) group.Send {
+	id, err := keys.NewItemID()
+	if err != nil {
+		panic(err)
+	}
+	return group.Send{Items: []group.Item{{ID: id, Text: text}}}
+}
+
+// TestNothingAfterAFailedWrite (S9): once a write has failed the Machine is
+// ahead of the disk. Though later writes would succeed, nothing that it holds is
+// let out, be it published or told to a peer that catches up.
+func TestNothingAfterAFailedWrite(t *testing.T) {
+	d := storetest.NewMemDisk()
+	r := still(t, d)
+	d.FailAt(1, syscall.EIO, storetest.HomeFile("keybag"))
+	if err := r.takes(group.Rotate{}); err == nil {
+		t.Fatal("a rotation though the key cannot be kept")
+	}
+	d.Heal()
+	if err := r.takes(line("under a key that is on no disk")); err == nil {
+		t.Error("a line was taken after the failure")
+	}
+	if err := r.looks(func(*group.Machine) { t.Error("somebody looks at what is not on disk") }); err == nil {
+		t.Error("a look was answered after the failure")
+	}
+	if out := r.out.take(); len(out) > 0 {
+		t.Errorf("%d payloads left after the failure", len(out))
+	}
+	var said *Error
+	if err := diskError(<-r.n.fatal); !errors.As(err, &said) || !strings.Contains(said.Message, "the disk failed") {
+		t.Errorf("the node ends with %v", err)
+	}
+}
+
+// TestFullDiskIsNoEnd (FA-03): while the disk is full nothing is taken and reading
+// goes on; afterwards lines are taken again, and what was refused is not among
+// them.
+func TestFullDiskIsNoEnd(t *testing.T) {
+	d := storetest.NewMemDisk()
+	d.SetSpace(1<<30, 1<<30)
+	r := still(t, d)
+	ok(t, r.takes(line("before")))
+	d.SetSpace(0, 1<<30)
+	if err := r.takes(line("without space")); err == nil || err.Error() != "disk full" {
+		t.Errorf("a full disk says %v", err)
+	}
+	held := 0
+	ok(t, r.looks(func(m *group.Machine) { held = len(m.Held()) }))
+	d.SetSpace(1<<30, 1<<30)
+	ok(t, r.takes(line("after")))
+	if held != 0 {
+		t.Error("a refused line is held")
+	}
+	if len(r.n.fatal) > 0 {
+		t.Errorf("a full disk ends the node: %v", <-r.n.fatal)
+	}
+	if got := len(r.out.take()); got != 2 {
+		t.Errorf("%d lines left, want 2", got)
+	}
+}
+
+// TestKeyWithoutItsEpoch: the keybag took a new key, then the database had no
+// space. The Machine goes back, the key does no harm, and the next rotation
+// works.
+func TestKeyWithoutItsEpoch(t *testing.T) {
+	d := storetest.NewMemDisk()
+	d.SetSpace(1<<30, 1<<30)
+	r := still(t, d)
+	stalled, release := d.StallAt(3, storetest.HomeFile("keybag")) // the last step of a replacement
+	go func() {
+		<-stalled
+		d.SetSpace(0, 1<<30)
+		d.FailAt(1, syscall.ENOSPC, storetest.HomeFile("keybag"))
+		release()
+	}()
+	if err := r.takes(group.Rotate{}); err == nil || err.Error() != "disk full" {
+		t.Fatalf("a full disk says %v", err)
+	}
+	d.Heal()
+	d.SetSpace(1<<30, 1<<30)
+	if len(r.n.fatal) > 0 {
+		t.Fatalf("a full disk ends the node: %v", <-r.n.fatal)
+	}
+	ok(t, r.takes(group.Rotate{}))
+	ok(t, r.takes(line("under the new key")))
+}
