@@ -63,6 +63,16 @@ func (b *book) note(p keys.PeerID) {
 	}
 }
 
+// noteAll writes down where those of peers are reached who are connected: they
+// may matter only since a moment ago.
+func (b *book) noteAll(peers []keys.PeerID) {
+	for _, p := range b.n.net.Connected() {
+		if slices.Contains(peers, p) {
+			b.note(p)
+		}
+	}
+}
+
 // keep redials a peer for as long as the node runs.
 func (b *book) keep(p keys.PeerID) {
 	b.mu.Lock()

@@ -44,7 +44,11 @@ func (n *Node) serveJoin(ctx context.Context, s *mesh.Stream) {
 		s.Reset()
 		return
 	}
-	r, status := n.groupAskedFor(ctx, req)
+	r, status, err := n.groupAskedFor(ctx, req)
+	if err != nil {
+		s.Reset() // this node is stopping: that is no answer
+		return
+	}
 	if r == nil {
 		put(s, joinAnswer{Status: status})
 		return
@@ -56,10 +60,10 @@ func (n *Node) serveJoin(ctx context.Context, s *mesh.Stream) {
 
 // groupAskedFor finds the group that a request means: by ID, by name, or the
 // only one that this person owns. None is ever listed.
-func (n *Node) groupAskedFor(ctx context.Context, req group.JoinRequest) (*room, joinStatus) {
+func (n *Node) groupAskedFor(ctx context.Context, req group.JoinRequest) (*room, joinStatus, error) {
 	var fits []*room
 	for _, r := range n.allRooms() {
-		r.look(ctx, func(m *group.Machine) {
+		err := r.look(ctx, func(m *group.Machine) {
 			switch {
 			case m.Direct() != nil || !m.IsMember(n.me):
 			case len(req.Group) == 32:
@@ -74,15 +78,18 @@ func (n *Node) groupAskedFor(ctx context.Context, req group.JoinRequest) (*room,
 				fits = append(fits, r)
 			}
 		})
+		if err != nil {
+			return nil, 0, err
+		}
 	}
 	named := len(req.Group) == 32 || req.Name != ""
 	switch {
 	case len(fits) == 1:
-		return fits[0], joinRequested
+		return fits[0], joinRequested, nil
 	case named && len(fits) == 0:
-		return nil, joinNotFound
+		return nil, joinNotFound, nil
 	}
-	return nil, joinNameIt
+	return nil, joinNameIt, nil
 }
 
 // answerJoin takes a request and says where it stands. Whoever is a member gets

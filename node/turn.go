@@ -182,9 +182,11 @@ func (r *room) swapMembers(members, drop []keys.PeerID) {
 	for _, p := range drop {
 		r.n.net.Drop(p)
 	}
-	for _, p := range r.others() {
+	others := r.others()
+	for _, p := range others {
 		r.n.book.keep(p)
 	}
+	r.n.wg.Go(func() { r.n.book.noteAll(others) })
 	r.syncer.kick()
 }
 

@@ -1,0 +1,51 @@
+package node
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"conclave/group"
+)
+
+// TestStoppingNodeGivesNoAnswer: a node that is on its way down does not tell a
+// joiner that there is no such group, which would end the request.
+func TestStoppingNodeGivesNoAnswer(t *testing.T) {
+	ann := newPlayer(t, "ann")
+	newGroup(t, CreateGroup{}, ann)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, status, err := ann.groupAskedFor(ctx, group.JoinRequest{Name: "team"}); err == nil {
+		t.Errorf("the answer is %d", status)
+	}
+}
+
+// TestConversationOpensAtOnce: the two are connected, so the first comparison of
+// heights need not wait for its deadline.
+func TestConversationOpensAtOnce(t *testing.T) {
+	ann := newPlayer(t, "ann")
+	bob := newPlayer(t, "bob", ann)
+	await(t, 10*time.Second, "a connection", func() bool { return len(ann.net.Connected()) == 1 })
+	began := time.Now()
+	_, err := ann.DM(within(t, 10*time.Second), bob.id(), "")
+	ok(t, err)
+	if took := time.Since(began); took > compareWait/2 {
+		t.Errorf("a conversation with somebody connected took %s", took)
+	}
+}
+
+// TestMembersAddressesAreKept: whoever became a member over a connection that
+// was there before is found again after a restart.
+func TestMembersAddressesAreKept(t *testing.T) {
+	ann := newPlayer(t, "ann")
+	bob := newPlayer(t, "bob", ann)
+	newGroup(t, CreateGroup{}, ann, bob)
+	await(t, 10*time.Second, "the address", func() bool {
+		ann.book.mu.Lock()
+		defer ann.book.mu.Unlock()
+		return len(ann.book.addrs[bob.me]) > 0
+	})
+	ok(t, ann.down())
+	ann.up()
+	await(t, 10*time.Second, "bob, who is not told where ann is now", func() bool { return len(ann.net.Connected()) == 1 })
+}
