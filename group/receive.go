@@ -278,7 +278,7 @@ func (m *Machine) settleRoster() {
 		m.r.Members = []PeerID{} // who left by its own wish still hands that on
 	}
 	for p := range m.st.admits {
-		if p != m.me && !slices.Contains(members, p) && m.st.removed(p) {
+		if p != m.me && m.st.removed(p) {
 			m.r.Drop = append(m.r.Drop, p)
 		}
 	}

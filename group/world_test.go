@@ -1,6 +1,7 @@
 package group
 
 import (
+	"cmp"
 	"fmt"
 	"testing"
 
@@ -232,13 +233,7 @@ func sortedByDisplay(recs []*message) []*message {
 }
 
 func displayLess(a, b *message) bool {
-	if a.ord != b.ord {
-		return a.ord < b.ord
-	}
-	if c := a.author.Compare(b.author); c != 0 {
-		return c < 0
-	}
-	return a.seq < b.seq
+	return cmp.Or(cmp.Compare(a.ord, b.ord), a.author.Compare(b.author), cmp.Compare(a.lane, b.lane), cmp.Compare(a.seq, b.seq), a.hash.Compare(b.hash)) < 0
 }
 
 func settingsFor(name string) Settings {
