@@ -750,8 +750,8 @@ func TestAbuse_MO11_ManyMembers(t *testing.T) {
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("2,000 admissions took %v", took)
 	}
-	if r := w.must(bob, Rotate{}); r.Epoch == (Hash{}) || len(r.Seal) != 0 {
-		t.Error("a rotation for 2,000 members pushes their envelopes")
+	if r := w.must(bob, Rotate{}); r.Epoch == (Hash{}) {
+		t.Error("no rotation among 2,000 members")
 	}
 }
 
