@@ -21,6 +21,7 @@ import (
 func child(role string) int {
 	run := map[string]func(dir string) error{
 		"crash": childCrash, "umask": childUmask, "fill": childFill, "full": childFull,
+		"leak": childLeak,
 	}[role]
 	if err := run(os.Getenv("CONCLAVE_STORE_DIR")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
