@@ -55,7 +55,7 @@ func runDemo(ctx context.Context, a *app, o demoOptions) error {
 	d.stage, d.beat = a.newStage(o)
 	err = d.why(ctx, d.play(ctx))
 	cancel(nil)
-	if err := firstError(err, d.clean()); err != nil {
+	if err := errors.Join(err, d.clean()); err != nil {
 		return err
 	}
 	return d.stage.show(ended{"end", true, len(d.checks), time.Since(d.began).Round(100 * time.Millisecond).Seconds()})
@@ -75,7 +75,6 @@ type demo struct {
 	alice, bob, carol *actor
 
 	script script
-	group  node.GroupInfo
 	lines  []*spoken
 	unsent string        // the text that must not leave
 	beat   time.Duration // a moment to read, between two steps
@@ -146,15 +145,6 @@ func (d *demo) clean() error {
 		p.await()
 	}
 	return os.RemoveAll(d.dir)
-}
-
-func firstError(all ...error) error {
-	for _, err := range all {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // stage shows the demo: in columns, line by line, or as JSON. It is given the

@@ -15,7 +15,7 @@ const (
 	demoRoom     = "team"
 )
 
-// The events of a story, beside started, check, row and ended.
+// The events of a story, beside started, check, tableRow and ended.
 type (
 	step struct {
 		Event string `json:"event"` // step
@@ -96,11 +96,9 @@ func (d *demo) create(ctx context.Context) error {
 	if err := d.step(ctx, "alice makes a group, and its first key"); err != nil {
 		return err
 	}
-	made, err := give[node.GroupInfo](ctx, d, d.alice, "group", "create", demoRoom)
-	if err != nil {
+	if _, err := give[node.GroupInfo](ctx, d, d.alice, "group", "create", demoRoom); err != nil {
 		return err
 	}
-	d.group = made[0]
 	d.alice.from = 1
 	return d.say(ctx, d.alice)
 }
