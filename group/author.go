@@ -46,7 +46,7 @@ func (m *Machine) write(t Type, body any) (*entry, error) {
 		return nil, err
 	}
 	e := m.draftAs(t, body)
-	if e == nil || m.st.isVoid(e) {
+	if e == nil || m.st.judge(e) {
 		if owner, term := m.st.owner(); owner == m.me && slices.Contains(m.local.Frozen, term) {
 			return nil, ErrFrozen
 		}

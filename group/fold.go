@@ -187,6 +187,7 @@ func (s *State) isVoid(e *entry) bool {
 	return v
 }
 
+// judge is isVoid for an entry that need not be applied: nothing is remembered.
 func (s *State) judge(e *entry) bool {
 	switch e.role {
 	case roleOwner:
@@ -194,19 +195,25 @@ func (s *State) judge(e *entry) bool {
 	case roleDeputy:
 		return s.isVoid(e.rests) || s.beyond(e.rests, e) || s.againstGrant(e)
 	case roleMember:
-		return s.isVoid(e.rests) || s.beyond(e.rests, e)
+		return s.isVoid(e.rests) || s.beyond(e.rests, e) || s.onVoidLink(e)
 	}
 	return true
 }
 
-// afterTransfer reports whether e is an owner's entry that the end of its term
-// does not have in its past.
+// onVoidLink reports whether e is a JOIN by a link whose INVITE is void.
+func (s *State) onVoidLink(e *entry) bool {
+	b, ok := e.body.(*Join)
+	return ok && s.isVoid(s.g.byHash[short(b.Invite)])
+}
+
+// afterTransfer reports whether e is an owner's entry of a term that is another's
+// in this view, or that the end of its term does not have in its past.
 func (s *State) afterTransfer(e *entry) bool {
 	if e.Term == 0 || e.Term > uint64(len(s.terms)) {
 		return false
 	}
-	end := s.terms[e.Term-1].end
-	return end != nil && e != end && !end.past.has(e.idx)
+	t := s.terms[e.Term-1]
+	return t.owner != e.Author || t.end != nil && e != t.end && !t.end.past.has(e.idx)
 }
 
 // againstGrant reports whether e is a deputy's removal of someone whom the
@@ -284,7 +291,10 @@ func (g *graph) within(cuts []Cut, e *entry) bool {
 		if named == nil || !g.forked[chain{e.Author, e.Lane}] {
 			return true
 		}
-		return named.past.has(e.idx)
+		for named != nil && named.Lane == e.Lane && named.Seq > e.Seq {
+			named = g.byHash[short(named.Prev)]
+		}
+		return named == e
 	})
 }
 

@@ -25,6 +25,7 @@ type entry struct {
 	past    set    // indexes of its causal past, itself excluded
 	role    role
 	rests   *entry // the GRANT or admission that the authority rests on; nil for an owner
+	stopped bool   // of a forked owner's chain: void here whatever its past
 }
 
 // admission reports whether e, if not void, makes its subject a member.
@@ -82,12 +83,13 @@ type graph struct {
 	keyUses     map[Hash][]*entry
 	folds       map[string]*State
 	authorities map[PeerID]bool
+	cutOff      map[PeerID]bool // whose chains some cut names
 }
 
 func newGraph(gid Hash) *graph {
 	return &graph{
 		gid: gid, byHash: map[Short]*entry{}, tips: map[chain][]*entry{},
-		forked: map[chain]bool{}, keyUses: map[Hash][]*entry{}, folds: map[string]*State{}, authorities: map[PeerID]bool{},
+		forked: map[chain]bool{}, keyUses: map[Hash][]*entry{}, folds: map[string]*State{}, authorities: map[PeerID]bool{}, cutOff: map[PeerID]bool{},
 	}
 }
 
@@ -197,6 +199,38 @@ func (g *graph) insert(e *entry) {
 		i, _ := slices.BinarySearchFunc(g.order, e, compareEntries)
 		g.order = slices.Insert(g.order, i, e)
 	}
+	g.noteCuts(e)
+	if g.forked[chain{e.Author, e.Lane}] && g.cutOff[e.Author] {
+		g.rejudge()
+	}
+}
+
+// noteCuts remembers whose chain e cuts.
+func (g *graph) noteCuts(e *entry) {
+	switch b := e.body.(type) {
+	case *Removal:
+		g.cutOff[b.Peer] = true
+	case *Leave:
+		g.cutOff[e.Author] = true
+	case *Revoke:
+		if grant := g.byHash[short(b.Grant)]; grant != nil {
+			g.cutOff[grant.subject()] = true
+		}
+	}
+}
+
+// rejudge judges all entries again: which of two branches a cut binds shows only
+// when the record that the cut names is held, and the fork is.
+func (g *graph) rejudge() {
+	clear(g.folds)
+	for _, e := range g.all {
+		e.role, e.rests = roleNone, nil
+		if !e.stopped {
+			g.authorize(e)
+		}
+		g.noteAuthority(e)
+	}
+	clear(g.folds)
 }
 
 // extend makes e the newest entry of its branch, or the first of a new one.

@@ -163,38 +163,12 @@ func (m *Machine) missingMessages(x *Msg) ([]Short, error) {
 // record that its author signed to move a base, not a peer's word.
 func (m *Machine) beginsCopy(x *Msg) bool {
 	c := chain{x.Author, x.Lane}
-	switch log := m.logs[c]; {
-	case m.msgs[short(x.Prev)] != nil:
+	if m.msgs[short(x.Prev)] != nil {
 		return false
-	case x.Seq == 1: // names a record of an older lane, but not its number
-		return m.olderLaneBegins(x)
-	case log != nil && log.base > 0 && x.Seq == log.base+1:
-		return true
 	}
-	return slices.ContainsFunc(m.offers[c], func(b Based) bool { return x.Seq-1 <= b.Base })
-}
-
-func (m *Machine) olderLaneBegins(x *Msg) bool {
-	older := func(c chain) bool { return c.author == x.Author && c.lane < x.Lane }
-	for c, log := range m.logs {
-		if older(c) && log.base > 0 {
-			return true
-		}
-	}
-	for c := range m.offers {
-		if older(c) {
-			return true
-		}
-	}
-	return false
-}
-
-// offered returns what a peer said about a copy of a log that begins above base.
-func (m *Machine) offered(c chain, base uint64) *Based {
-	if i := slices.IndexFunc(m.offers[c], func(b Based) bool { return b.Base == base }); i >= 0 {
-		return &m.offers[c][i]
-	}
-	return nil
+	log := m.logs[c]
+	return log != nil && log.base > 0 && x.Seq == log.base+1 ||
+		slices.ContainsFunc(m.offers[c], func(b Based) bool { return x.Seq-1 <= b.Base })
 }
 
 // isBelow reports whether the record that d names lies where this copy of its
@@ -210,7 +184,7 @@ func (m *Machine) isBelow(d Head) bool {
 func (m *Machine) boundBelow(x *Msg) uint64 {
 	bound := uint64(0)
 	from := func(c chain, seq uint64) {
-		if log := m.logs[c]; log != nil && seq <= log.base {
+		if log := m.logs[c]; log != nil && seq <= log.base && seq > 0 {
 			bound = max(bound, log.baseOrd)
 		}
 		for _, b := range m.offers[c] {
@@ -220,9 +194,7 @@ func (m *Machine) boundBelow(x *Msg) uint64 {
 		}
 	}
 	if x.Prev != (Hash{}) && m.msgs[short(x.Prev)] == nil {
-		for lane := range m.lanesUpTo(x.Author, x.Lane) {
-			from(chain{x.Author, lane}, x.Seq-1)
-		}
+		from(chain{x.Author, x.Lane}, x.Seq-1)
 	}
 	for _, d := range x.Deps {
 		if m.msgs[d.Hash] == nil {
@@ -230,22 +202,6 @@ func (m *Machine) boundBelow(x *Msg) uint64 {
 		}
 	}
 	return bound
-}
-
-// lanesUpTo are the lanes of an author's logs that are known here.
-func (m *Machine) lanesUpTo(author PeerID, lane uint64) map[uint64]bool {
-	lanes := map[uint64]bool{}
-	for c := range m.logs {
-		if c.author == author && c.lane <= lane {
-			lanes[c.lane] = true
-		}
-	}
-	for c := range m.offers {
-		if c.author == author && c.lane <= lane {
-			lanes[c.lane] = true
-		}
-	}
-	return lanes
 }
 
 // accept takes a message whose citations are all held. It reports whether the
@@ -301,7 +257,6 @@ func (m *Machine) newMessage(v Verified) *message {
 	}
 	if rec.prev == nil && x.Prev != (Hash{}) {
 		rec.part = true
-		rec.ord = m.baseOrd(chain{x.Author, x.Lane}, x.Seq-1)
 	}
 	cite(rec.jid)
 	if len(x.EID) > 0 {
@@ -329,22 +284,11 @@ func (m *Machine) newMessage(v Verified) *message {
 	return rec
 }
 
-// baseOrd is the ord at a base, where it is known, else 0.
-func (m *Machine) baseOrd(c chain, base uint64) uint64 {
-	if log := m.logs[c]; log != nil && log.base == base {
-		return log.baseOrd
-	}
-	if b := m.offered(c, base); b != nil {
-		return b.Ord
-	}
-	return 0
-}
-
-// rests names the records of other logs that x rests on. Of one in an older lane
-// of its author only the hash is known.
+// rests names the records of other logs that x rests on. The number of one in an
+// older lane of its author is not known: it stands before number 1 of this lane.
 func (x *Msg) rests() []Head {
 	if x.Seq == 1 && x.Prev != (Hash{}) {
-		return append(slices.Clone(x.Deps), Head{Author: x.Author, Hash: short(x.Prev)})
+		return append(slices.Clone(x.Deps), Head{Author: x.Author, Lane: x.Lane, Hash: short(x.Prev)})
 	}
 	return x.Deps
 }

@@ -46,7 +46,7 @@ func (m *Machine) receiveEntry(v Verified) error {
 	}
 	d := m.g.prepare(v)
 	if m.stopsFork(v) {
-		d.role, d.rests = roleNone, nil // held, so that what cites it need not wait
+		d.role, d.rests, d.stopped = roleNone, nil, true // held, so that what cites it need not wait
 	}
 	m.apply(d)
 	return nil
@@ -199,7 +199,7 @@ const (
 // base moves when the record above it comes; see beginsCopy.
 func (m *Machine) onBased(b Based) {
 	c := chain{b.Author, b.Lane}
-	if b.Author == m.me || b.Base == 0 || len(m.offers) >= maxOfferedLogs && m.offers[c] == nil {
+	if b.Author == m.me || len(m.offers) >= maxOfferedLogs && m.offers[c] == nil {
 		return
 	}
 	b.Ord = min(b.Ord, maxOrd)

@@ -261,7 +261,7 @@ func (m *Machine) mintFor(reasons ...Reason) bool {
 	key := keys.Secret(m.fresh("room key"))
 	for i, reason := range reasons {
 		e := m.draftEpoch(reason, key)
-		if e == nil || m.st.isVoid(e) {
+		if e == nil || m.st.judge(e) {
 			continue
 		}
 		b := e.body.(*Epoch)

@@ -165,8 +165,8 @@ func (m *Machine) MissingAt(peer PeerID, theirs Heights) (Missing, error) {
 		out.Bases = append(out.Bases, bases...)
 		recs = append(recs, rs...)
 	}
-	recs = m.restedOn(recs, held)
-	out.Bases = append(out.Bases, lackedBy(recs)...)
+	recs, bases := m.restedOn(recs, held)
+	out.Bases = append(out.Bases, bases...)
 	out.Messages = refsOf(recs)
 	slices.SortFunc(out.Bases, compareBases)
 	out.Bases = slices.Compact(out.Bases)
@@ -301,8 +301,9 @@ func (m *Machine) sameBranch(log *msgLog, r *message, h LogHead) bool {
 }
 
 // restedOn drops what is not shown, where nothing that the peer holds or is given
-// rests on it. What rests on a record has a greater ord.
-func (m *Machine) restedOn(recs []*message, has func(*message) bool) []*message {
+// rests on it, and tells the bases for what the rest cites and the peer does not
+// get. What rests on a record has a greater ord.
+func (m *Machine) restedOn(recs []*message, has func(*message) bool) ([]*message, []Based) {
 	slices.SortFunc(recs, func(a, b *message) int { return compareOrd(a.ord, b.ord, a.hash, b.hash) })
 	given := map[*message]bool{}
 	there := func(r *message) bool { return r != nil && (given[r] || has(r)) }
@@ -310,18 +311,17 @@ func (m *Machine) restedOn(recs []*message, has func(*message) bool) []*message 
 		next := m.logs[chain{r.author, r.lane}].at(r.seq + 1)
 		given[r] = m.visible(r) || there(next) && next.prev == r || slices.ContainsFunc(r.citers, there)
 	}
-	return slices.DeleteFunc(recs, func(r *message) bool { return !given[r] })
-}
-
-// lackedBy tells of what records cite and this node does not hold: it is not to
-// be had here.
-func lackedBy(recs []*message) (out []Based) {
+	recs = slices.DeleteFunc(recs, func(r *message) bool { return !given[r] })
+	var bases []Based
 	for _, r := range recs {
-		for _, h := range r.lacks {
-			out = append(out, Based{Author: h.Author, Lane: h.Lane, Base: max(h.Seq, 1), Ord: r.ord - 1})
+		for _, h := range r.lacks { // not to be had here
+			bases = append(bases, Based{Author: h.Author, Lane: h.Lane, Base: h.Seq, Ord: r.ord - 1})
+		}
+		if r.seq == 1 && r.prev != nil && !there(r.prev) {
+			bases = append(bases, Based{Author: r.author, Lane: r.lane, Base: 0, Ord: r.prev.ord})
 		}
 	}
-	return out
+	return recs, bases
 }
 
 func compareBases(a, b Based) int {
