@@ -282,6 +282,26 @@ func TestMUST_29_JoinByLink(t *testing.T) {
 	}
 }
 
+func TestMUST_29_JoinByVoidLink(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
+	alice, bob, carol := w.all[0], w.all[1], w.all[2]
+	w.must(alice, DeputyAdd{Peer: bob.me, Caps: CapInvite})
+	key := keys.IdentityFromSeed(w.entropy())
+	link := &InviteLink{Key: key.PeerID(), Uses: 2, Expires: w.now + 1000, PreApproved: true}
+	var revoke Verified
+	w.apart(func() { revoke = w.decode(w.must(alice, DeputyRemove{Peer: bob.me}).Publish[0]) }, bob, carol)
+	inv := w.write(bob, TypeInvite, link, 0, carol) // beyond the cut
+	joiner := crowd(1)[0].PeerID()
+	v := w.write(carol, TypeJoin, w.joinBody(inv.Hash, key, joiner), 0)
+	if !carol.counts(v) || !carol.IsMember(joiner) {
+		t.Fatal("carol, who knows of no REVOKE, does not take the JOIN")
+	}
+	w.give(revoke, carol)
+	if carol.counts(v) || carol.IsMember(joiner) {
+		t.Error("a JOIN by a link that turned out void counts")
+	}
+}
+
 func TestMUST_30_RemovalRetiresLinks(t *testing.T) {
 	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
 	alice, bob, carol := w.all[0], w.all[1], w.all[2]

@@ -259,6 +259,18 @@ func TestMUST_39_LowestTransferCounts(t *testing.T) {
 		if carol.Owner() != bob.me || carol.counts(high) {
 			t.Errorf("the TRANSFER in the higher lane counts (low first: %v)", lowFirst)
 		}
+		// carol acts as owner of term 2 by the TRANSFER that lost.
+		lost := w.outsider(9)
+		lost.Machine = New(Config{GID: w.gid, Self: carol.id, Bundle: carol.bundle}, alice.stored())
+		w.give(high, lost)
+		e := lost.next(TypeSet, &Set{Settings: settingsFor("carol's")}, 2)
+		set := w.signEntry(carol, e)
+		w.give(set, alice)
+		w.give(low, alice)
+		w.give(high, alice)
+		if alice.counts(set) || alice.Settings().Name != "team" {
+			t.Error("what the owner by a TRANSFER that lost wrote counts")
+		}
 	}
 }
 

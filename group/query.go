@@ -1,6 +1,7 @@
 package group
 
 import (
+	"cmp"
 	"slices"
 
 	"conclave/keys"
@@ -360,7 +361,7 @@ func (m *Machine) Gaps() []Gap {
 			out = append(out, Gap{Author: c.author, Lane: c.lane, From: h + 1, To: at - 1})
 		}
 	}
-	slices.SortFunc(out, func(a, b Gap) int { return a.Author.Compare(b.Author) })
+	slices.SortFunc(out, func(a, b Gap) int { return cmp.Or(a.Author.Compare(b.Author), cmp.Compare(a.Lane, b.Lane)) })
 	return out
 }
 
