@@ -112,11 +112,15 @@ func (r *room) meet(told []peerAddrs) {
 	}
 }
 
-// takeBatches takes batches until the last.
+// takeBatches takes batches until the last. Where it is interrupted after one
+// that was taken, it has the peer asked again soon.
 func (r *room) takeBatches(ctx context.Context, s *mesh.Stream) error {
-	for {
+	for taken := 0; ; taken++ {
 		var b batch
 		if err := get(s, &b); err != nil {
+			if taken > 0 {
+				r.syncer.from(s.Peer())
+			}
 			return err
 		}
 		evs, err := r.eventsOf(b)

@@ -171,7 +171,7 @@ func newGroup(t testing.TB, c CreateGroup, owner *player, others ...*player) str
 // letIn has p join a group of owner.
 func letIn(t testing.TB, owner, p *player, gid string) {
 	t.Helper()
-	ctx := within(t, 30*time.Second)
+	ctx := within(t, 60*time.Second)
 	_, err := p.Join(ctx, owner.id(), gid, "", false)
 	ok(t, err)
 	_, err = owner.Approve(ctx, gid, p.id())
@@ -183,7 +183,7 @@ func letIn(t testing.TB, owner, p *player, gid string) {
 // say sends one line and fails the test where it is not taken.
 func (p *player) say(gid, text string) Sent {
 	p.t.Helper()
-	sent, err := p.Send(within(p.t, 30*time.Second), gid, []string{text}, false, true)
+	sent, err := p.Send(within(p.t, 60*time.Second), gid, []string{text}, false, true)
 	ok(p.t, err)
 	return sent[0]
 }
@@ -193,7 +193,7 @@ func (p *player) messages(gid string) []LogLine {
 	p.t.Helper()
 	var out []LogLine
 	for after := ""; ; {
-		page, err := p.Log(within(p.t, 30*time.Second), gid, LogQuery{After: after})
+		page, err := p.Log(within(p.t, 60*time.Second), gid, LogQuery{After: after})
 		ok(p.t, err)
 		for _, l := range page {
 			if l.Kind == "message" {
@@ -221,7 +221,7 @@ func (p *player) texts(gid string) []string {
 func (p *player) reads(gid string, texts ...string) {
 	p.t.Helper()
 	var got []string
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		got = p.texts(gid)
 		if got = got[max(0, len(got)-len(texts)):]; fmt.Sprint(got) == fmt.Sprint(texts) {
 			return
@@ -235,7 +235,7 @@ func (p *player) reads(gid string, texts ...string) {
 // agree waits until all of them would seal under one key.
 func agree(t testing.TB, gid string, all ...*player) {
 	t.Helper()
-	await(t, 30*time.Second, "one key", func() bool {
+	await(t, 60*time.Second, "one key", func() bool {
 		current := map[string]bool{}
 		for _, p := range all {
 			ks, err := p.Keys(within(t, 10*time.Second), gid)

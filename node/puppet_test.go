@@ -29,6 +29,7 @@ type puppet struct {
 	stored  map[keys.Hash][]byte      // payloads of message records, by hash
 	heard   [][]byte                  // every payload that came on the topic
 	publish func(payload []byte) bool // what leaves; nil: everything
+	in, out int                       // bytes of frames, read and written
 }
 
 func newPuppet(t testing.TB) *puppet {
@@ -66,6 +67,26 @@ func (p *puppet) connect() {
 }
 
 func (p *puppet) me() keys.PeerID { return p.id.PeerID() }
+
+// get and put are those of the node, and count.
+func (p *puppet) get(s *mesh.Stream, v any) error {
+	b, err := s.ReadFrame(maxFrame)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.in += 4 + len(b)
+	p.mu.Unlock()
+	return keys.Unmarshal(b, v)
+}
+
+func (p *puppet) put(s *mesh.Stream, v any) error {
+	b := keys.Marshal(v)
+	p.mu.Lock()
+	p.out += 4 + len(b)
+	p.mu.Unlock()
+	return s.WriteFrame(b)
+}
 
 // know makes the puppet find n, and stay connected.
 func (p *puppet) know(n *player) error {
@@ -141,11 +162,11 @@ func (p *puppet) tryJoin(n *player, ref string) error {
 func (p *puppet) takeBatches(s *mesh.Stream) (records [][]byte, err error) {
 	for {
 		var b batch
-		if err := get(s, &b); err != nil {
+		if err := p.get(s, &b); err != nil {
 			return records, err
 		}
 		records = append(records, p.takeBatch(b)...)
-		if err := put(s, ack{OK: true}); err != nil || b.Last {
+		if err := p.put(s, ack{OK: true}); err != nil || b.Last {
 			return records, err
 		}
 	}
@@ -284,15 +305,15 @@ func (p *puppet) pulls(ctx context.Context, n *player, h *group.Heights) ([][]by
 		return nil, err
 	}
 	defer s.Close()
-	if err := put(s, hello{GID: p.gid, Root: root(*h)}); err != nil {
+	if err := p.put(s, hello{GID: p.gid, Root: root(*h)}); err != nil {
 		return nil, err
 	}
 	var w welcome
-	if err := get(s, &w); err != nil || !w.Member || w.Root == root(*h) {
+	if err := p.get(s, &w); err != nil || !w.Member || w.Root == root(*h) {
 		return nil, err
 	}
 	var theirs group.Heights
-	if err := errors.Join(put(s, *h), get(s, &theirs)); err != nil {
+	if err := errors.Join(p.put(s, *h), p.get(s, &theirs)); err != nil {
 		return nil, err
 	}
 	return p.takeBatches(s)
