@@ -115,7 +115,7 @@ func newTeam(t *testing.T, bin string, names ...string) *crew {
 // agreed waits until every node would seal under the same key.
 func (c *crew) agreed() {
 	c.t.Helper()
-	await(c.t, 30*time.Second, "one key", func() bool {
+	await(c.t, 60*time.Second, "one key", func() bool {
 		current := map[string]bool{}
 		for _, s := range c.all {
 			eid := ""

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"conclave/node"
 )
 
 // faultNames are the names in the environment that the build with the tag
@@ -43,7 +45,7 @@ func testKillPoints(t *testing.T, p *programs) {
 	c := newTeam(t, p.faults(), "ann", "bob")
 	cem := newCrewMember(c, "cem")
 	k := &killPoints{crew: c, cem: cem, ledger: newLedger()}
-	for place, most := range map[string]int{"stepped": 40, "keys-saved": 40, "saved": 40, "sent": 40} {
+	for place, most := range map[string]int{"stepped": 40, "keys-saved": 4, "saved": 40, "sent": 40} {
 		for _, n := range counts(rng, most) {
 			k.killAt(c.all[rng.IntN(2)], place, n)
 		}
@@ -61,7 +63,7 @@ func counts(rng *rand.Rand, most int) []int {
 		return []int{1 + rng.IntN(most)}
 	}
 	var out []int
-	for n := 1; n <= most; n += 2 {
+	for n := 1; n <= most; n += 1 + most/20 {
 		out = append(out, n)
 	}
 	return out
@@ -148,4 +150,59 @@ func (k *killPoints) goesOn(s *sailor, place string, n int) {
 			k.t.Fatalf("after %s at %s:%d: %s", s.name, place, n, lastLines(log, 5))
 		}
 	}
+}
+
+// testRemovalThenCrash (RM-06): somebody leaves, and the owner's node dies before
+// it makes the next key, or after it has kept the key and not the epoch. The next
+// start completes the rotation, and what another member said meanwhile leaves
+// under the new key.
+func testRemovalThenCrash(t *testing.T, p *programs) {
+	t.Run("BeforeTheKey", func(t *testing.T) { removalThenCrash(t, p.faults(), false) })
+	t.Run("BeforeTheEpoch", func(t *testing.T) { removalThenCrash(t, p.faults(), true) })
+}
+
+func removalThenCrash(t *testing.T, program string, keyKept bool) {
+	c := newTeam(t, program, "ann", "bob", "cem")
+	ann, bob, cem := c.all[0], c.all[1], c.all[2]
+	before := decodeLines[node.Key](t, ann.must("keys", "team"))
+	if keyKept {
+		ann.down()
+		ann.env = []string{"CONCLAVE_KILL_AT=keys-saved:1"}
+		ann.up()
+		ann.env = nil
+	}
+	c.all = c.all[:2]
+	cem.must("leave", "team")
+	if !keyKept { // ann waits a second for more of the same
+		await(t, 20*time.Second, "the news at ann", func() bool {
+			return decodeLines[node.GroupInfo](t, ann.must("group", "show", "team"))[0].Members == 2
+		})
+		ann.kill()
+	}
+	<-ann.gone
+	if !keyKept {
+		bob.kill() // else he makes the key himself, with nobody else there
+	}
+	ann.up()
+	await(t, 60*time.Second, "the key that was due", func() bool {
+		return len(decodeLines[node.Key](t, ann.must("keys", "team"))) > len(before)
+	})
+	if !keyKept {
+		bob.up()
+	}
+	held := decodeLines[node.Sent](t, bob.must("send", "team", "who is still here?"))[0]
+	c.agreed()
+	bob.must("send", "team", "--wait", "I am")
+	c.settled(60 * time.Second)
+	for _, m := range bob.messages() {
+		for _, k := range before {
+			if *m.EID == k.EID {
+				t.Errorf("%q left under key %d, which cem holds", *m.Text, k.Epoch)
+			}
+		}
+	}
+	if got := ann.messages(); len(got) != 2 || *got[0].MessageID != held.MessageID {
+		t.Errorf("ann shows %d messages", len(got))
+	}
+	c.unharmed()
 }

@@ -35,6 +35,8 @@ func TestCrash(t *testing.T) {
 		{"OrdinaryProgramHasNoFaults", testOrdinaryProgram},
 		{"AnswersAfterSync", testAnswersAfterSync},
 		{"FailingCalls", testFailingCalls},
+		{"FullDisk", testFullDisk},
+		{"RemovalThenCrash", testRemovalThenCrash},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, p) })
 	}

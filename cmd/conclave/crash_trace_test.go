@@ -234,7 +234,7 @@ func failingCall(t *testing.T, program, call string, n int) {
 	}
 	ann.up()
 	l.sayOut(ann, "ann is back")
-	c.settled(30 * time.Second)
+	c.settled(60 * time.Second)
 	for _, s := range c.all {
 		l.check(t, s)
 		if strings.Contains(s.log.String(), "signed two different records") {
