@@ -1,0 +1,389 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"conclave/group"
+	"conclave/keys"
+)
+
+// begin makes the group, or the conversation, and starts every node.
+func (w *world) begin() {
+	talk := w.rng.IntN(10) == 0 && w.cfg.Only != "group" || w.cfg.Only == "talk"
+	if talk {
+		w.beginTalk()
+		return
+	}
+	alice := w.all[0]
+	s := group.Settings{Name: "team", E2EE: w.rng.IntN(12) > 0, MaxAge: group.DefaultMaxAge}
+	s = w.someSettings(s)
+	gid, genesis, err := group.CreateID(alice.id, s, s.E2EE && w.rng.IntN(10) == 0, alice.clock(), w.entropy())
+	if err != nil {
+		w.fail("create", "%v", err)
+	}
+	w.gid, w.oracle = gid, newOracle(gid, nil)
+	for _, n := range w.all {
+		n.start()
+	}
+	w.logf("alice creates %+v, %d people, faults %+v", s, len(w.all), w.net)
+	for w.rng.IntN(5) < 2 && len(w.all) > 3 && w.cheats() < 3 {
+		n := w.all[w.rng.IntN(len(w.all))]
+		n.evil, w.book.cheats[n.me] = true, true
+		w.logf("%s cheats", n.name)
+	}
+	for !alice.up || !alice.m.Known() {
+		alice.restart()
+		if _, err := alice.step(group.Create{Genesis: genesis}); err != nil && !errors.Is(err, errDown) {
+			w.fail("create", "%v", err)
+		}
+	}
+	for _, n := range w.all[1 : len(w.all)-strangers] {
+		w.after(uint64(w.rng.IntN(20_000)), func() { w.askToJoin(n) })
+	}
+}
+
+func (w *world) cheats() int { return len(w.book.cheats) }
+
+// beginTalk is a conversation of two; others stand outside and try.
+func (w *world) beginTalk() {
+	w.count("conversation of two")
+	a, b := w.all[0], w.all[1]
+	gid, pair := group.DirectID(a.me, b.me)
+	w.gid, w.talk, w.oracle = gid, &pair, newOracle(gid, &pair)
+	w.all = w.all[:2]
+	for _, n := range w.all {
+		n.start()
+	}
+	w.logf("a conversation, faults %+v", w.net)
+	for i, n := range w.all {
+		other := w.all[1-i]
+		v, err := w.decode(append([]byte{byte(group.KindBundle)}, other.bundle.Raw()...))
+		if err != nil {
+			w.fail("decode", "%v", err)
+		}
+		if w.chance(0.9) {
+			w.after(uint64(w.rng.IntN(10_000)), func() { n.take(v) })
+		}
+	}
+}
+
+// chaos lets people act while everything may fail.
+func (w *world) chaos() {
+	w.tellOnline()
+	acts := w.cfg.Acts
+	if acts == 0 {
+		acts = w.between(25, 90)
+	}
+	w.plan(acts)
+	for i := range w.all {
+		for j := range w.all {
+			if i != j {
+				w.syncForEver(w.all[i], w.all[j])
+			}
+		}
+	}
+	end := w.now
+	for _, e := range w.queue {
+		end = max(end, e.at)
+	}
+	w.runUntil(end)
+}
+
+// plan spreads what people and faults do over virtual time.
+func (w *world) plan(acts int) {
+	at := uint64(1000)
+	for range acts {
+		at += uint64(w.rng.IntN(2500))
+		w.after(at, w.act)
+	}
+	for range w.rng.IntN(4) {
+		from := uint64(w.rng.IntN(int(at)))
+		w.after(from, w.split)
+		w.after(from+uint64(w.between(2000, 40_000)), w.heal)
+	}
+}
+
+// syncForEver lets a ask b now and then, until the faults stop.
+func (w *world) syncForEver(a, b *member) {
+	w.after(uint64(w.rng.IntN(2*w.net.syncEvery*len(w.all))), func() {
+		if w.calm || w.now > startOfTime+300_000 {
+			return
+		}
+		if w.linked(a, b) && a.roster[b.me] {
+			w.catchUp(a, b)
+		}
+		w.syncForEver(a, b)
+	})
+}
+
+// deed is something that one person does; weight is how often, relative to others.
+type deed struct {
+	name   string
+	weight int
+	talk   bool // also in a conversation of two
+	out    bool // also by whoever is no member
+	do     func(*world, *member) error
+}
+
+var errNothing = errors.New("sim: nothing to do")
+
+func deeds() []deed {
+	return []deed{
+		{"say", 40, true, false, (*world).say},
+		{"say in plaintext", 4, true, false, (*world).sayPlain},
+		{"rotate", 4, true, false, func(_ *world, n *member) error { _, err := n.step(group.Rotate{}); return err }},
+		{"kick", 5, false, false, func(w *world, n *member) error { return w.remove(n, false) }},
+		{"ban", 2, false, false, func(w *world, n *member) error { return w.remove(n, true) }},
+		{"unban", 8, false, false, (*world).unban},
+		{"ask to join", 8, false, true, (*world).askAgain},
+		{"invite", 3, false, false, (*world).invite},
+		{"leave", 2, false, false, func(_ *world, n *member) error { _, err := n.step(group.Quit{}); return err }},
+		{"abandon", 1, false, false, (*world).abandon},
+		{"settings", 4, false, false, (*world).change},
+		{"encryption off or on", 2, false, false, (*world).toggle},
+		{"accept plaintext", 1, false, false, func(_ *world, n *member) error { _, err := n.step(group.AcceptPlain{}); return err }},
+		{"grant", 6, false, false, (*world).grant},
+		{"revoke", 8, false, false, (*world).revoke},
+		{"name", 2, true, false, (*world).setName},
+		{"new bundle", 2, true, true, (*world).renewBundle},
+		{"turn the clock", 1, true, true, (*world).turnClock},
+		{"long silence", 1, true, true, (*world).pause},
+		{"cheat", 30, true, true, (*world).cheat},
+		{"outsiders try", 6, true, true, (*world).outsiders},
+	}
+}
+
+// act lets somebody do something.
+func (w *world) act() {
+	ds := deeds()
+	total := 0
+	for _, d := range ds {
+		total += d.weight
+	}
+	for range 8 { // until somebody finds something to do
+		at := w.rng.IntN(total)
+		i := 0
+		for at >= ds[i].weight {
+			at -= ds[i].weight
+			i++
+		}
+		n := w.all[w.rng.IntN(len(w.all))]
+		if d := ds[i]; n.up && (d.talk || w.talk == nil) && (n.m.IsMember(n.me) || d.out || w.chance(0.1)) {
+			if err := d.do(w, n); err == nil {
+				w.count(d.name)
+				w.logf("%s: %s", n.name, d.name)
+				return
+			}
+		}
+	}
+}
+
+func (w *world) item(n *member, plain bool) group.Item {
+	e := w.entropy()
+	it := group.Item{ID: keys.ItemID(e[:16]), Text: fmt.Sprintf("%s-%d", n.name, len(w.book.items))}
+	w.book.items[it.ID] = &line{id: it.ID, author: n, text: it.Text, plain: plain}
+	return it
+}
+
+// say gives one to three lines, for encryption where that is on.
+func (w *world) say(n *member) error {
+	open := !n.m.Settings().E2EE && n.m.PlainAccepted()
+	var items []group.Item
+	for range w.between(1, 3) {
+		items = append(items, w.item(n, open))
+	}
+	_, err := n.step(group.Send{Items: items})
+	return err
+}
+
+func (w *world) sayPlain(n *member) error {
+	_, err := n.step(group.Send{Items: []group.Item{w.item(n, true)}, Plain: true})
+	return err
+}
+
+func (w *world) remove(n *member, ban bool) error {
+	p, ok := pick(w, slices.DeleteFunc(slices.Clone(w.all), func(p *member) bool { return p == n || !ban && !n.m.IsMember(p.me) }))
+	if !ok {
+		return errNothing
+	}
+	_, err := n.step(group.Remove{Peer: p.me, Ban: ban})
+	if err == nil {
+		w.logf("%s removes %s", n.name, p.name)
+	}
+	return err
+}
+
+func (w *world) unban(n *member) error {
+	p, ok := pick(w, slices.DeleteFunc(slices.Clone(w.all), func(p *member) bool { return !n.m.Banned(p.me) }))
+	if !ok {
+		return errNothing
+	}
+	_, err := n.step(group.Unban{Peer: p.me})
+	return err
+}
+
+func (w *world) askAgain(n *member) error {
+	if n.m.IsMember(n.me) && !n.m.Local().Left && !w.outside(n) || len(n.asks) > 0 {
+		return errNothing
+	}
+	w.askToJoin(n)
+	return nil
+}
+
+// outside reports whether everybody else thinks that n is out.
+func (w *world) outside(n *member) bool {
+	return !slices.ContainsFunc(w.all, func(p *member) bool { return p != n && p.up && p.m.IsMember(n.me) })
+}
+
+// askToJoin lets n ask somebody who may approve, again and again until it is in.
+func (w *world) askToJoin(n *member) {
+	p, ok := pick(w, slices.DeleteFunc(slices.Clone(w.all), func(p *member) bool { return p == n || !p.up || !p.m.MayApprove() }))
+	if !ok || slices.Contains(n.asks, p) {
+		return
+	}
+	n.asks = append(n.asks, p)
+	n.w.logf("%s asks %s to be let in", n.name, p.name)
+	w.repeatAsk(n, p, 6)
+}
+
+func (w *world) repeatAsk(n, p *member, times int) {
+	done := func() { n.asks = slices.DeleteFunc(n.asks, func(q *member) bool { return q == p }) }
+	if times == 0 || n.up && n.m.IsMember(n.me) && !n.m.Local().Left {
+		done()
+		return
+	}
+	if w.linked(n, p) {
+		if p.m.IsMember(n.me) {
+			w.catchUp(n, p)
+		} else if _, err := p.step(group.JoinAsked{Request: group.Request{Peer: n.me, Bundle: n.bundle.Raw(), From: n.name}}); err == nil {
+			w.count("join request")
+			w.after(uint64(w.between(100, 3000)), func() { w.answer(p, n) })
+		}
+	}
+	w.after(uint64(w.between(2000, 5000)), func() { w.repeatAsk(n, p, times-1) })
+}
+
+func (w *world) answer(p, n *member) {
+	if !p.up || p.m.IsMember(n.me) {
+		return
+	}
+	if w.chance(0.1) {
+		if _, err := p.step(group.Decline{Peer: n.me}); err == nil {
+			w.count("declined")
+		}
+		return
+	}
+	if _, err := p.step(group.Approve{Peer: n.me}); err == nil {
+		w.count("approved")
+		w.logf("%s lets %s in", p.name, n.name)
+	}
+}
+
+func (w *world) invite(n *member) error {
+	p, ok := pick(w, slices.DeleteFunc(slices.Clone(w.all), func(p *member) bool { return p == n || n.m.IsMember(p.me) }))
+	if !ok {
+		return errNothing
+	}
+	if _, err := n.step(group.Invite{Peer: p.me}); err != nil {
+		return err
+	}
+	if p.up && !slices.Contains(p.asks, n) {
+		p.asks = append(p.asks, n)
+		w.repeatAsk(p, n, 6)
+	}
+	return nil
+}
+
+func (w *world) abandon(n *member) error {
+	if w.rng.IntN(4) != 0 || n.m.Owner() != n.me {
+		return errNothing
+	}
+	_, err := n.step(group.Quit{Abandon: true})
+	return err
+}
+
+func (w *world) someSettings(s group.Settings) group.Settings {
+	s.History = group.History(w.rng.IntN(2))
+	s.RotateBy = group.RotateBy([]int{0, 0, 0, 1, 2}[w.rng.IntN(5)])
+	s.MaxAge = []uint64{group.DefaultMaxAge, group.DefaultMaxAge, 0, 20_000}[w.rng.IntN(4)]
+	s.MaxMessages = []uint64{0, 0, 5}[w.rng.IntN(3)]
+	return s
+}
+
+func (w *world) change(n *member) error {
+	_, err := n.step(group.Change{Settings: w.someSettings(n.m.Settings())})
+	return err
+}
+
+func (w *world) toggle(n *member) error {
+	s := n.m.Settings()
+	s.E2EE = !s.E2EE
+	_, err := n.step(group.Change{Settings: s})
+	if err == nil && !s.E2EE { // most often it comes back soon
+		w.after(uint64(w.between(1000, 20_000)), func() {
+			if n.up && !n.m.Settings().E2EE {
+				w.toggle(n)
+				w.count("encryption on again")
+			}
+		})
+	}
+	return err
+}
+
+func (w *world) grant(n *member) error {
+	p, ok := pick(w, slices.DeleteFunc(slices.Clone(w.all), func(p *member) bool { return p == n || !n.m.IsMember(p.me) }))
+	if !ok {
+		return errNothing
+	}
+	_, err := n.step(group.DeputyAdd{Peer: p.me, Caps: group.Caps(w.between(1, 15))})
+	if err == nil {
+		w.logf("%s makes %s a deputy", n.name, p.name)
+	}
+	return err
+}
+
+func (w *world) revoke(n *member) error {
+	p, ok := pick(w, slices.DeleteFunc(slices.Clone(w.all), func(p *member) bool { return n.m.Role(p.me) != "deputy" }))
+	if !ok {
+		return errNothing
+	}
+	_, err := n.step(group.DeputyRemove{Peer: p.me})
+	return err
+}
+
+func (w *world) setName(n *member) error {
+	_, err := n.step(group.SetName{Name: fmt.Sprintf("%s %d", n.name, w.rng.IntN(10))})
+	return err
+}
+
+func (w *world) renewBundle(n *member) error {
+	n.newBundle()
+	v, err := w.decode(append([]byte{byte(group.KindBundle)}, n.bundle.Raw()...))
+	if err != nil {
+		w.fail("decode", "%v", err)
+	}
+	_, err = n.step(group.NewBundle{Record: v})
+	return err
+}
+
+func (w *world) turnClock(n *member) error {
+	n.skew = w.rng.Int64N(4_000_000) - 2_000_000
+	n.tickAt(n.clock() + 1)
+	return nil
+}
+
+// pause lets a month go by.
+func (w *world) pause(_ *member) error {
+	if w.rng.IntN(4) != 0 {
+		return errNothing
+	}
+	for _, n := range w.all {
+		n.skew += group.DefaultMaxAge
+		if n.up {
+			n.tickAt(n.clock() + 1)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,369 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"conclave/group"
+	"conclave/keys"
+)
+
+// checkReady looks at a Ready that has become durable.
+func (n *member) checkReady(ev group.Event, r *group.Ready) {
+	w := n.w
+	for _, e := range r.Batch.Entries {
+		v, err := w.decode(e.Payload)
+		if err != nil {
+			w.fail("S4", "%s applied what Decode refuses: %v", n.name, err)
+		}
+		w.oracle.learn(v)
+		n.checkOrd(e.Hash, e.Ord)
+	}
+	for _, s := range r.Batch.Messages {
+		if s.Author == n.me && w.book.forged[s.Hash] == "" {
+			n.noteSealed(s)
+		}
+		n.checkShown(s)
+		n.checkOrd(s.Hash, s.Ord)
+	}
+	for _, k := range r.Keys {
+		w.noteHolds(n, k.EID, k.Key, fmt.Sprintf("%T", ev))
+	}
+	if ev, ok := ev.(group.Received); ok && len(r.Batch.Messages) > 0 && ev.Record.Msg() != nil {
+		w.count("message received")
+	}
+	for range r.Sent {
+		w.count("line sent")
+	}
+}
+
+// checkAfter looks at a node after its Step is carried out.
+func (n *member) checkAfter(ev group.Event, r *group.Ready) {
+	if !n.up || len(r.Batch.Entries) == 0 && len(r.Keys) == 0 && n.w.rng.IntN(40) != 0 {
+		return
+	}
+	n.checkState()
+	if n.w.rng.IntN(30) == 0 {
+		n.checkRestart()
+	}
+}
+
+// checkOnce is S8: "an honest node never signs two records with one (lane, seq)".
+func (w *world) checkOnce(v group.Verified) {
+	var at number
+	switch {
+	case v.Entry() != nil:
+		e := v.Entry()
+		at = number{v.Kind(), e.Author, e.Lane, e.Seq}
+	case v.Msg() != nil:
+		x := v.Msg()
+		at = number{v.Kind(), x.Author, x.Lane, x.Seq}
+	default:
+		return
+	}
+	if w.book.cheats[at.author] {
+		return
+	}
+	if h, ok := w.book.numbers[at]; ok && h != v.Hash {
+		w.fail("S8", "%s signed two records %c %d", w.by[at.author].name, at.kind, at.seq)
+	}
+	w.book.numbers[at] = v.Hash
+}
+
+// checkDurable is S9: "nothing is published that is not durable".
+func (n *member) checkDurable(v group.Verified) {
+	switch {
+	case v.Entry() != nil:
+		if _, ok := n.disk.entries[v.Hash]; !ok {
+			n.w.fail("S9", "%s publishes a %s that is not on its disk", n.name, v.Entry().Type)
+		}
+		if _, ok := n.disk.keys[v.Hash]; v.Entry().Type == group.TypeEpoch && v.Entry().Author == n.me && !ok {
+			n.w.fail("S9", "%s publishes an epoch whose key is not on its disk", n.name)
+		}
+	case v.Msg() != nil:
+		if _, ok := n.disk.messages[v.Hash]; !ok {
+			n.w.fail("S9", "%s publishes a message that is not on its disk", n.name)
+		}
+	}
+}
+
+// checkOwnKeys is S9 for what is read back after a crash: the key of an own
+// epoch and of an own message was durable before they were.
+func (n *member) checkOwnKeys() {
+	for _, h := range sortedKeys(n.disk.messages) {
+		s := n.disk.messages[h]
+		if rec := n.w.book.sealed[h]; s.Author == n.me && rec != nil && rec.eid != (keys.Hash{}) {
+			if _, ok := n.disk.keys[rec.eid]; !ok {
+				n.w.fail("S9", "%s stored a message %d under a key that is not on its disk", n.name, s.Seq)
+			}
+		}
+	}
+	for _, h := range sortedKeys(n.disk.entries) {
+		f := n.w.oracle.by[h]
+		if _, ok := n.disk.keys[h]; f.Type == group.TypeEpoch && f.Author == n.me && n.w.book.forged[h] == "" && !ok {
+			n.w.fail("S9", "%s stored an own epoch without its key", n.name)
+		}
+	}
+}
+
+// checkLeftOnce is S9: "an outbox message leaves once, under one eid", and S10:
+// "plaintext leaves an encrypted group only by choice".
+func (w *world) checkLeftOnce(s *sealing) {
+	for _, it := range s.items {
+		l := w.book.items[it.ID]
+		switch {
+		case l == nil || l.author != s.author || l.text != it.Text:
+			w.fail("S9", "%s sent a line that nobody gave: %q", s.author.name, it.Text)
+		case l.record != (keys.Hash{}) && l.record != s.hash:
+			w.fail("S9", "%s sent %q twice", s.author.name, l.text)
+		case s.eid == (keys.Hash{}) && !l.plain:
+			w.fail("S10", "%s sent %q as plaintext, which nobody chose", s.author.name, l.text)
+		}
+		l.record, l.eid = s.hash, s.eid
+	}
+}
+
+// checkRemovedCannotRead is S1: "nothing is encrypted with a key that someone
+// the sender knows as removed can hold, except (under all) someone admitted
+// again elsewhere, not yet known to the sender, and not removed in view(E)".
+func (w *world) checkRemovedCannotRead(s *sealing) {
+	if s.eid == (keys.Hash{}) {
+		return
+	}
+	for _, p := range s.removed {
+		if !w.book.holders[s.eid][p] {
+			continue
+		}
+		e := w.oracle.by[s.eid]
+		again := slices.ContainsFunc(w.oracle.facts, func(j *fact) bool {
+			_, known := s.author.disk.entries[j.eh]
+			return admits(j) && slices.Contains(w.oracle.subjects(j), p) && w.oracle.powerOf(j) != noPower && (!known || j.ord > e.ord)
+		})
+		if again && e.body.(*group.Epoch).History == group.HistoryAll && !w.oracle.before(e).removed(p) {
+			continue
+		}
+		w.fail("S1", "%s sealed %s under epoch %s, which %s holds, knowing that %s is removed",
+			s.author.name, s.hash.Short(), s.eid.Short(), w.by[p].name, w.by[p].name)
+	}
+}
+
+// checkMayHold is S2: "nobody holds K_E whose incarnation is dead in view(E)",
+// and S3: "under none every holder's incarnation is in view(E)".
+func (w *world) checkMayHold(p *member, eid keys.Hash, how string) {
+	e := w.oracle.by[eid]
+	if e == nil {
+		w.fail("S2", "%s holds the key of an epoch that nobody applied", p.name)
+	}
+	if how := w.book.forged[eid]; how == copied || how != "" && e.Author == p.me {
+		return // who forges an epoch has its key, of course; a copied one is held with the first
+	}
+	seen := w.oracle.before(e)
+	var why error = errors.New("no admission of theirs is known")
+	for _, j := range w.oracle.facts {
+		if !admits(j) || !slices.Contains(w.oracle.subjects(j), p.me) || w.oracle.powerOf(j) == noPower {
+			continue
+		}
+		switch {
+		case seen.dead(j):
+			why = errors.New("S2: dead in view(E)")
+		case e.body.(*group.Epoch).History == group.HistoryNone && !e.past.has(j):
+			why = errors.New("S3: not in view(E)")
+		default:
+			why = nil
+		}
+		if why == nil {
+			break
+		}
+	}
+	if why == nil && seen.removed(p.me) {
+		why = errors.New("S2: removed in view(E)")
+	}
+	if why != nil {
+		w.fail("S2", "%s got the key of epoch %s (gen %d by %s, %s) by %s: %v", p.name, eid.Short(),
+			e.body.(*group.Epoch).Gen, w.by[e.Author].name, e.body.(*group.Epoch).Reason, how, why)
+	}
+}
+
+// checkSameKey is S7: "all holders of an eid hold the same key".
+func (w *world) checkSameKey(p *member, eid keys.Hash, key keys.Secret) {
+	if k, ok := w.book.roomKey[eid]; ok && !k.Equal(key) {
+		w.fail("S7", "%s holds another key of epoch %s", p.name, eid.Short())
+	}
+	w.book.roomKey[eid] = key
+}
+
+// checkShown is S4: "what is shown was signed by a member under its cited view".
+func (n *member) checkShown(s group.StoredMessage) {
+	w := n.w
+	v, err := w.decode(s.Payload)
+	if err != nil {
+		w.fail("S4", "%s keeps a message that Decode refuses: %v", n.name, err)
+	}
+	j := w.oracle.by[v.Msg().JID]
+	if j == nil || !admits(j) || !slices.Contains(w.oracle.subjects(j), s.Author) || w.oracle.powerOf(j) == noPower {
+		w.fail("S4", "%s keeps a message of %s, whom nothing admits", n.name, w.by[s.Author].name)
+	}
+}
+
+// checkOrd is part of S5: an ord is exact, so it is the same at every node. Who
+// does not hold what lies below takes a claim as stated, so a cheat's wild claims
+// may show.
+func (n *member) checkOrd(h keys.Hash, ord uint64) {
+	if was, ok := n.w.book.ords[h]; ok && was != ord && n.w.book.forged[h] == "" && n.w.counts["cheat: message with wild numbers"] == 0 {
+		n.w.fail("S5", "record %s has ord %d at %s, %d elsewhere", h.Short(), ord, n.name, was)
+	}
+	n.w.book.ords[h] = ord
+}
+
+// checkState is S5: "same set, same state, key choice and display order", S6:
+// "void stays void", S11: "one effective owner per term" and S12: "no validity,
+// order, state or choice of key changes with a local clock". Every node's state
+// is compared with what the sentences of the protocol make of its set.
+func (n *member) checkState() {
+	w := n.w
+	v := w.oracle.of(n)
+	key := v.set.key()
+	got := n.digest()
+	if was, ok := w.book.states[key]; ok {
+		if was != got {
+			w.fail("S5", "%s and another node hold the same entries and differ:\n%s\n%s", n.name, got, was)
+		}
+		return
+	}
+	w.book.states[key] = got
+	if want := v.digest(w); got != want {
+		w.fail("S5", "%s has\n%s\nand should have\n%s", n.name, got, want)
+	}
+}
+
+// digest is a node's state as text.
+func (n *member) digest() string {
+	var b strings.Builder
+	ms := n.m.Members()
+	slices.SortFunc(ms, keys.PeerID.Compare)
+	for _, p := range ms {
+		fmt.Fprintf(&b, "%s:%s:%d ", n.w.by[p].name, n.m.Role(p), n.m.Caps(p))
+	}
+	s := n.m.Settings()
+	fmt.Fprintf(&b, "| %s e2ee=%v hist=%d rot=%d max=%d/%d |", s.Name, s.E2EE, s.History, s.RotateBy, s.MaxAge, s.MaxMessages)
+	for _, h := range sortedKeys(n.disk.entries) {
+		if info, ok := n.m.Entry(h); ok && info.Void {
+			fmt.Fprintf(&b, " void %s %s", info.Type, h.Short())
+		}
+	}
+	b.WriteString(" | choice")
+	for _, h := range n.m.Eligible() {
+		fmt.Fprintf(&b, " %s", h.Short())
+	}
+	return b.String()
+}
+
+// digest is the same for what the oracle thinks.
+func (v *view) digest(w *world) string {
+	var b strings.Builder
+	for _, p := range v.members() {
+		role, caps := "member", group.Caps(0)
+		g := v.grant(p)
+		if g != nil {
+			role, caps = "deputy", g.body.(*group.Grant).Caps
+		}
+		if v.owner() == p {
+			role = "owner"
+		}
+		if v.o.talk != nil {
+			role = "member"
+		}
+		fmt.Fprintf(&b, "%s:%s:%d ", w.by[p].name, role, caps)
+	}
+	s, _ := v.settings()
+	fmt.Fprintf(&b, "| %s e2ee=%v hist=%d rot=%d max=%d/%d |", s.Name, s.E2EE, s.History, s.RotateBy, s.MaxAge, s.MaxMessages)
+	var void []keys.Hash
+	for _, f := range v.in {
+		if v.void(f) {
+			void = append(void, f.eh)
+		}
+	}
+	slices.SortFunc(void, keys.Hash.Compare)
+	for _, h := range void {
+		fmt.Fprintf(&b, " void %s %s", v.o.by[h].Type, h.Short())
+	}
+	b.WriteString(" | choice")
+	for _, h := range v.chosen() {
+		fmt.Fprintf(&b, " %s", h.Short())
+	}
+	return b.String()
+}
+
+// checkRestart builds a second machine from the disk: it must stand where the
+// first one stands.
+func (n *member) checkRestart() {
+	again := n.rebuilt()
+	a, b := n.standing(n.m), n.standing(again)
+	if a != b {
+		n.w.fail("restart", "%s would start elsewhere:\nlive    %s\nstarted %s", n.name, a, b)
+	}
+	n.w.count("restart compared")
+}
+
+// standing is everything of a machine that must survive a restart.
+func (n *member) standing(m *group.Machine) string {
+	var b strings.Builder
+	live := n.m
+	n.m = m
+	b.WriteString(n.digest())
+	n.m = live
+	for _, eid := range sortedKeys(n.disk.keys) {
+		if k, ok := m.Key(eid); ok && k.Equal(n.disk.keys[eid]) {
+			fmt.Fprintf(&b, " key %s", eid.Short())
+		}
+	}
+	for _, h := range sortedKeys(n.disk.messages) {
+		if m.Visible(h) {
+			fmt.Fprintf(&b, " %s", h.Short())
+		}
+	}
+	for _, o := range m.Held() {
+		fmt.Fprintf(&b, " out %d", o.N)
+	}
+	h := m.Heights()
+	for _, c := range h.Control {
+		fmt.Fprintf(&b, " c%x.%d", c.Author[:2], c.Seq)
+	}
+	for _, c := range h.Logs {
+		if c.Seq > 0 {
+			fmt.Fprintf(&b, " m%x.%d-%d", c.Author[:2], c.Base, c.Seq)
+		}
+	}
+	return b.String()
+}
+
+// snapshot is what checkNothingChanged compares with. It is taken where an error
+// is likely.
+func (n *member) snapshot(ev group.Event) string {
+	switch ev.(type) {
+	case group.Received, group.Tick, group.Online, group.KeyReceived, group.Sealed, group.Based, group.Compared:
+		if n.w.rng.IntN(100) != 0 {
+			return ""
+		}
+	default:
+		if n.w.rng.IntN(4) != 0 {
+			return ""
+		}
+	}
+	return n.inMemory()
+}
+
+func (n *member) inMemory() string {
+	return fmt.Sprintf("%v %+v %v %v", n.m.Heights(), n.m.Local(), n.m.Held(), n.m.Eligible())
+}
+
+// checkNothingChanged holds Step to "all or nothing: with an error nothing has
+// changed".
+func (n *member) checkNothingChanged(ev group.Event, before string, err error) {
+	n.w.count("refused by the machine")
+	if before != "" && before != n.inMemory() {
+		n.w.fail("all or nothing", "%s: %T gave %q and changed the machine:\n%s\n%s", n.name, ev, err, before, n.inMemory())
+	}
+}

@@ -1,0 +1,498 @@
+package sim
+
+import (
+	"cmp"
+	"slices"
+
+	"conclave/group"
+	"conclave/keys"
+)
+
+// oracle knows every control entry that any node ever applied, and judges
+// states from the sentences of PROTOCOL.md ("Authority", "State", "SERVE",
+// "ELIGIBLE", "CHOOSE") by plain recursion over sets. It shares no code with the
+// core that it is compared with.
+type oracle struct {
+	gid   keys.Hash
+	talk  *[2]keys.PeerID
+	facts []*fact
+	by    map[keys.Hash]*fact
+	heads map[group.Short]*fact
+	views map[string]*view
+	forks bool // somebody has signed two entries under one number
+	held  bits // where there are forks: what the node holds that is judged
+	taken map[number]bool
+}
+
+// fact is one control entry.
+type fact struct {
+	*group.Entry
+	eh     keys.Hash
+	i      int
+	body   any
+	past   bits
+	ord    uint64
+	judged bool
+	power  power
+	rests  []*fact // GRANT or admission, and the INVITE of a JOIN
+}
+
+type power int
+
+const (
+	noPower power = iota
+	ownerPower
+	deputyPower
+	memberPower
+)
+
+// bits is a set of facts by number.
+type bits []uint64
+
+func (b bits) has(f *fact) bool { return f.i>>6 < len(b) && b[f.i>>6]>>(f.i&63)&1 == 1 }
+
+func (b *bits) add(i int) {
+	for len(*b) <= i>>6 {
+		*b = append(*b, 0)
+	}
+	(*b)[i>>6] |= 1 << (i & 63)
+}
+
+func (b *bits) addAll(o bits) {
+	for len(*b) < len(o) {
+		*b = append(*b, 0)
+	}
+	for i, x := range o {
+		(*b)[i] |= x
+	}
+}
+
+func (b bits) key() string {
+	for len(b) > 0 && b[len(b)-1] == 0 {
+		b = b[:len(b)-1]
+	}
+	s := make([]byte, 0, 8*len(b))
+	for _, x := range b {
+		for k := range 8 {
+			s = append(s, byte(x>>(8*k)))
+		}
+	}
+	return string(s)
+}
+
+func newOracle(gid keys.Hash, talk *[2]keys.PeerID) *oracle {
+	o := &oracle{gid: gid, talk: talk, by: map[keys.Hash]*fact{}, heads: map[group.Short]*fact{}, views: map[string]*view{}, taken: map[number]bool{}}
+	if talk != nil {
+		settings := group.Settings{E2EE: true, MaxAge: group.DefaultMaxAge}
+		o.put(&fact{
+			Entry: &group.Entry{Type: group.TypeGenesis, Author: talk[0], Seq: 1, Term: 1}, eh: gid,
+			body: &group.Genesis{Settings: settings}, judged: true, power: ownerPower,
+		})
+	}
+	return o
+}
+
+func (o *oracle) put(f *fact) {
+	f.i = len(o.facts)
+	f.ord++
+	o.facts = append(o.facts, f)
+	o.by[f.eh] = f
+	o.heads[group.Short(f.eh[:16])] = f
+}
+
+// learn takes an entry that some node applied, so that all it cites is known.
+func (o *oracle) learn(v group.Verified) {
+	if o.by[v.Hash] != nil {
+		return
+	}
+	f := &fact{Entry: v.Entry(), eh: v.Hash}
+	f.body = bodyOf(f.Entry)
+	cite := func(d *fact) {
+		if d != nil {
+			f.past.addAll(d.past)
+			f.past.add(d.i)
+			f.ord = max(f.ord, d.ord)
+		}
+	}
+	if f.Type != group.TypeGenesis {
+		cite(o.by[o.gid])
+	}
+	cite(o.by[f.Prev])
+	for _, h := range f.Seen {
+		cite(o.heads[h.Hash])
+	}
+	if b, ok := f.body.(*group.Epoch); ok {
+		for _, h := range slices.Concat(b.Parents, b.Acks) {
+			cite(o.by[h])
+		}
+	}
+	o.put(f)
+	at := number{group.KindEntry, f.Author, f.Lane, f.Seq}
+	o.forks = o.forks || o.taken[at]
+	o.taken[at] = true
+	if o.forks {
+		o.judgeFor(nil)
+	}
+}
+
+// judgeFor forgets all judgements. Which of two branches a cut binds depends on
+// whether the record that the cut names is held: with forks about, states are
+// those of one node's set.
+func (o *oracle) judgeFor(held bits) {
+	clear(o.views)
+	o.held = held
+	for _, f := range o.facts {
+		if f.Type != group.TypeGenesis || o.talk == nil {
+			f.judged = false
+		}
+	}
+}
+
+func bodyOf(e *group.Entry) any {
+	bodies := map[group.Type]any{
+		group.TypeGenesis: new(group.Genesis), group.TypeSet: new(group.Set), group.TypeAdd: new(group.Peer),
+		group.TypeDecline: new(group.Peer), group.TypeInvite: new(group.InviteLink), group.TypeInviteRevoke: new(group.InviteRevoke),
+		group.TypeJoin: new(group.Join), group.TypeLeave: new(group.Leave), group.TypeKick: new(group.Removal),
+		group.TypeBan: new(group.Removal), group.TypeUnban: new(group.Peer), group.TypeEpoch: new(group.Epoch),
+		group.TypeGrant: new(group.Grant), group.TypeRevoke: new(group.Revoke), group.TypeTransfer: new(group.Transfer),
+		group.TypeAccept: new(group.Accept), group.TypeProfile: new(group.Profile), group.TypeEquiv: new(group.Equiv),
+	}
+	b := bodies[e.Type]
+	if err := keys.Unmarshal(e.Body, b); err != nil {
+		panic(err) // Decode has let it through
+	}
+	return b
+}
+
+// subjects are the people that an entry is about.
+func (o *oracle) subjects(f *fact) []keys.PeerID {
+	switch b := f.body.(type) {
+	case *group.Genesis:
+		if o.talk != nil {
+			return o.talk[:]
+		}
+		return []keys.PeerID{f.Author}
+	case *group.Peer:
+		return []keys.PeerID{b.Peer}
+	case *group.Join:
+		return []keys.PeerID{b.Joiner}
+	case *group.Grant:
+		return []keys.PeerID{b.Peer}
+	case *group.Removal:
+		return []keys.PeerID{b.Peer}
+	}
+	return nil
+}
+
+func admits(f *fact) bool {
+	return slices.Contains([]group.Type{group.TypeGenesis, group.TypeAdd, group.TypeJoin, group.TypeGrant}, f.Type)
+}
+
+// view is the state that a set of entries adds up to.
+type view struct {
+	o     *oracle
+	set   bits
+	in    []*fact // of the set, by (ord, eh)
+	terms []reign
+	void_ map[*fact]bool
+}
+
+type reign struct {
+	owner keys.PeerID
+	end   *fact
+}
+
+func (o *oracle) view(set bits) *view {
+	k := set.key()
+	if v := o.views[k]; v != nil {
+		return v
+	}
+	v := &view{o: o, set: slices.Clone(set), void_: map[*fact]bool{}}
+	for _, f := range o.facts {
+		if set.has(f) {
+			v.in = append(v.in, f)
+		}
+	}
+	slices.SortFunc(v.in, func(a, b *fact) int { return cmp.Or(cmp.Compare(a.ord, b.ord), a.eh.Compare(b.eh)) })
+	v.reigns()
+	if len(o.views) > 4096 {
+		clear(o.views)
+	}
+	o.views[k] = v
+	return v
+}
+
+// of is the view of a node's applied entries.
+func (o *oracle) of(n *member) *view {
+	var set bits
+	if o.talk != nil {
+		set.add(o.by[o.gid].i)
+	}
+	for h := range n.disk.entries {
+		set.add(o.by[h].i)
+	}
+	if o.forks && set.key() != o.held.key() {
+		o.judgeFor(set)
+	}
+	return o.view(set)
+}
+
+// before is view(E), and what an author saw before writing f.
+func (o *oracle) before(f *fact) *view { return o.view(f.past) }
+
+func (v *view) reigns() {
+	gen := v.o.by[v.o.gid]
+	if gen == nil || !v.set.has(gen) {
+		return
+	}
+	v.terms = []reign{{owner: gen.Author}}
+	for {
+		last := &v.terms[len(v.terms)-1]
+		for _, f := range v.in {
+			b, ok := f.body.(*group.Transfer)
+			if !ok || b == nil || f.Term != uint64(len(v.terms)) || f.Author != last.owner || v.o.powerOf(f) != ownerPower {
+				continue
+			}
+			if last.end == nil || cmp.Or(cmp.Compare(f.Lane, last.end.Lane), cmp.Compare(f.Seq, last.end.Seq), f.eh.Compare(last.end.eh)) < 0 {
+				last.end = f
+			}
+		}
+		if last.end == nil {
+			return
+		}
+		v.terms = append(v.terms, reign{owner: last.end.body.(*group.Transfer).To})
+	}
+}
+
+func (v *view) owner() keys.PeerID {
+	if len(v.terms) == 0 {
+		return keys.PeerID{}
+	}
+	return v.terms[len(v.terms)-1].owner
+}
+
+// void: "An entry is valid in V iff its author had the authority in its own
+// causal past, every entry that this authority rests on is itself valid in V,
+// and no cut in V excludes it."
+func (v *view) void(f *fact) bool {
+	if known, ok := v.void_[f]; ok {
+		return known
+	}
+	out := v.judge(f)
+	v.void_[f] = out
+	return out
+}
+
+func (v *view) judge(f *fact) bool {
+	p := v.o.powerOf(f)
+	if p == noPower {
+		return true
+	}
+	for _, r := range f.rests {
+		if v.void(r) {
+			return true
+		}
+	}
+	if p == ownerPower {
+		return v.outOfTerm(f)
+	}
+	if p == deputyPower && v.againstNewDeputy(f) {
+		return true
+	}
+	return v.cutAway(f)
+}
+
+// outOfTerm: "Owner entries not in [the TRANSFER's] causal past are void."
+func (v *view) outOfTerm(f *fact) bool {
+	if f.Term == 0 || f.Term > uint64(len(v.terms)) {
+		return false
+	}
+	t := v.terms[f.Term-1]
+	return t.owner != f.Author || t.end != nil && t.end != f && !t.end.past.has(f)
+}
+
+// againstNewDeputy: "a deputy's KICK is void against a concurrent GRANT".
+func (v *view) againstNewDeputy(f *fact) bool {
+	b, ok := f.body.(*group.Removal)
+	if !ok {
+		return false
+	}
+	for _, g := range v.in {
+		if x, is := g.body.(*group.Grant); is && x.Peer == b.Peer && !f.past.has(g) && !g.past.has(f) && !v.void(g) {
+			return true
+		}
+	}
+	return false
+}
+
+// cutAway: "A cut binds only records of what it names; ... Of several valid cuts
+// of one incarnation or GRANT the farthest counts."
+func (v *view) cutAway(f *fact) bool {
+	rest := f.rests[0]
+	some, within := false, false
+	for _, k := range v.in {
+		var cuts []group.Cut
+		switch b := k.body.(type) {
+		case *group.Removal:
+			if !slices.Contains(b.JIDs, rest.eh) || !slices.Contains(v.o.subjects(rest), b.Peer) {
+				continue
+			}
+			if v.o.powerOf(k) == deputyPower && rest.Type == group.TypeGrant {
+				continue
+			}
+			cuts = b.Cuts
+		case *group.Revoke:
+			if b.Grant != rest.eh || v.o.powerOf(f) != deputyPower {
+				continue
+			}
+			cuts = b.Cuts
+		case *group.Leave:
+			if b.JID != rest.eh || f.Type == group.TypeLeave {
+				continue
+			}
+			cuts = b.Cuts
+		default:
+			continue
+		}
+		if v.void(k) {
+			continue
+		}
+		some = true
+		within = within || v.o.within(cuts, f)
+	}
+	return some && !within
+}
+
+// within: "within it lie the named record and what precedes it along prev".
+func (o *oracle) within(cuts []group.Cut, f *fact) bool {
+	for _, c := range cuts {
+		if c.Log != group.ControlLog || c.Lane != f.Lane || f.Seq > c.Seq {
+			continue
+		}
+		named := o.by[c.Hash]
+		if named == nil || named == f || o.held != nil && !o.held.has(named) {
+			return true
+		}
+		for at := named; at != nil && at.Lane == f.Lane; at = o.by[at.Prev] {
+			if at == f {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// dead: "its admitting entry is void by the authority or cuts that V knows,
+// whether or not that entry lies in V; or some valid KICK or BAN of that person
+// in V is not in j's causal past; or LEAVE(j) is in V."
+func (v *view) dead(j *fact) bool {
+	if v.void(j) {
+		return true
+	}
+	for _, k := range v.in {
+		switch b := k.body.(type) {
+		case *group.Removal:
+			if slices.Contains(v.o.subjects(j), b.Peer) && !v.void(k) && (!j.past.has(k) || k.Type == group.TypeBan && !v.unbanned(k, j)) {
+				return true
+			}
+		case *group.Leave:
+			if b.JID == j.eh && !v.void(k) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// unbanned: "unless an UNBAN (owner only) that has seen the BAN is in its causal past".
+func (v *view) unbanned(ban, j *fact) bool {
+	for _, u := range v.o.facts {
+		if u.Type == group.TypeUnban && j.past.has(u) && u.past.has(ban) && v.o.subjects(u)[0] == v.o.subjects(ban)[0] && !v.void(u) {
+			return true
+		}
+	}
+	return false
+}
+
+func (v *view) admissions(p keys.PeerID) []*fact {
+	var out []*fact
+	for _, j := range v.in {
+		if admits(j) && slices.Contains(v.o.subjects(j), p) {
+			out = append(out, j)
+		}
+	}
+	return out
+}
+
+func (v *view) alive(p keys.PeerID) []*fact {
+	return slices.DeleteFunc(v.admissions(p), v.dead)
+}
+
+func (v *view) member(p keys.PeerID) bool { return len(v.alive(p)) > 0 }
+
+// removed: "V holds a non-void admission of u and none is alive".
+func (v *view) removed(p keys.PeerID) bool {
+	return slices.ContainsFunc(v.admissions(p), func(j *fact) bool { return !v.void(j) }) && !v.member(p)
+}
+
+func (v *view) people() []keys.PeerID {
+	seen := map[keys.PeerID]bool{}
+	for _, j := range v.in {
+		if admits(j) {
+			for _, p := range v.o.subjects(j) {
+				seen[p] = true
+			}
+		}
+	}
+	return sortedKeys(seen)
+}
+
+func (v *view) members() []keys.PeerID {
+	return slices.DeleteFunc(v.people(), func(p keys.PeerID) bool { return !v.member(p) })
+}
+
+// grant returns the GRANT by which p is a deputy.
+func (v *view) grant(p keys.PeerID) *fact {
+	var out *fact
+	for _, g := range v.in {
+		b, ok := g.body.(*group.Grant)
+		if !ok || b.Peer != p || v.dead(g) {
+			continue
+		}
+		revoked := slices.ContainsFunc(v.in, func(k *fact) bool {
+			r, is := k.body.(*group.Revoke)
+			return is && r.Grant == g.eh && !v.void(k)
+		})
+		if !revoked {
+			out = g
+		}
+	}
+	return out
+}
+
+// settings are what the last valid SET says, with the SET that forces a new
+// epoch: "changing the setting forces a new epoch", "On again: always a new epoch".
+func (v *view) settings() (s group.Settings, forcing *fact) {
+	gen := v.o.by[v.o.gid]
+	if gen == nil || !v.set.has(gen) {
+		return s, nil
+	}
+	s = gen.body.(*group.Genesis).Settings
+	var sets []*fact
+	for _, f := range v.in {
+		if f.Type == group.TypeSet && !v.void(f) {
+			sets = append(sets, f)
+		}
+	}
+	slices.SortStableFunc(sets, func(a, b *fact) int {
+		return cmp.Or(cmp.Compare(a.Term, b.Term), cmp.Compare(a.Lane, b.Lane), cmp.Compare(a.Seq, b.Seq), a.eh.Compare(b.eh))
+	})
+	for _, f := range sets {
+		next := f.body.(*group.Set).Settings
+		if next.E2EE && !s.E2EE || next.History != s.History {
+			forcing = f
+		}
+		s = next
+	}
+	return s, forcing
+}
