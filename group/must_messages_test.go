@@ -360,10 +360,9 @@ func TestMUST_84_DisplayOrder(t *testing.T) {
 	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
 	alice, bob, carol := w.all[0], w.all[1], w.all[2]
 	said := []*peer{alice, bob, carol, bob, alice, alice, carol}
-	var payloads [][]byte
 	for i, p := range said {
 		w.now -= 1000 // clocks order nothing
-		payloads = append(payloads, w.say(p, fmt.Sprint(i)).Publish[0])
+		w.say(p, fmt.Sprint(i))
 	}
 	want := "[0 1 2 3 4 5 6]"
 	for _, p := range w.all {

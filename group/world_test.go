@@ -28,9 +28,8 @@ type peer struct {
 	bundle keys.Bundle
 	seed   keys.Secret
 	*disk
-	off   bool
-	side  int // of a partition: only the same side hears
-	texts []string
+	off  bool
+	side int // of a partition: only the same side hears
 }
 
 func (w *world) entropy() keys.Secret {
