@@ -3,6 +3,7 @@ package group
 import (
 	"fmt"
 	"testing"
+	"time"
 )
 
 // A message of someone whose admission turned out void is not shown, but what
@@ -58,5 +59,28 @@ func TestForksOfADeputyDoNotCrowdOutTheOwner(t *testing.T) {
 	}
 	if !cited[alice.me] || !cited[bob.me] {
 		t.Errorf("cited: alice %v, bob %v", cited[alice.me], cited[bob.me])
+	}
+}
+
+// What a removed person with a forked chain goes on writing costs no more than
+// other entries, now and at the next start.
+func TestForkedAndRemovedIsNotJudgedForEver(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob")
+	alice, bob := w.all[0], w.all[1]
+	for _, id := range crowd(200) {
+		w.write(alice, TypeAdd, &Peer{Peer: id.PeerID()}, 1, bob)
+	}
+	one := w.signEntry(bob, bob.next(TypeProfile, &Profile{Name: "one"}, 0))
+	two := w.signEntry(bob, bob.next(TypeProfile, &Profile{Name: "two"}, 0))
+	w.give(one, alice, bob)
+	w.give(two, alice)
+	w.must(alice, Remove{Peer: bob.me})
+	start := time.Now()
+	for i := range 200 {
+		w.give(w.write(bob, TypeProfile, &Profile{Name: fmt.Sprint(i)}, 0), alice)
+	}
+	w.restart(alice)
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("200 entries and a restart took %v", took)
 	}
 }

@@ -84,12 +84,13 @@ type graph struct {
 	folds       map[string]*State
 	authorities map[PeerID]bool
 	cutOff      map[PeerID]bool // whose chains some cut names
+	cutAt       map[Hash]bool   // the records that cuts name
 }
 
 func newGraph(gid Hash) *graph {
 	return &graph{
 		gid: gid, byHash: map[Short]*entry{}, tips: map[chain][]*entry{},
-		forked: map[chain]bool{}, keyUses: map[Hash][]*entry{}, folds: map[string]*State{}, authorities: map[PeerID]bool{}, cutOff: map[PeerID]bool{},
+		forked: map[chain]bool{}, keyUses: map[Hash][]*entry{}, folds: map[string]*State{}, authorities: map[PeerID]bool{}, cutOff: map[PeerID]bool{}, cutAt: map[Hash]bool{},
 	}
 }
 
@@ -182,6 +183,8 @@ func (g *graph) prepare(v Verified) *entry {
 func (g *graph) insert(e *entry) {
 	g.all = append(g.all, e)
 	g.byHash[short(e.eh)] = e
+	c := chain{e.Author, e.Lane}
+	was := g.forked[c]
 	if len(e.payload) > 0 { // the implied GENESIS of a conversation is in nobody's chain
 		g.extend(e)
 	}
@@ -200,13 +203,16 @@ func (g *graph) insert(e *entry) {
 		g.order = slices.Insert(g.order, i, e)
 	}
 	g.noteCuts(e)
-	if g.forked[chain{e.Author, e.Lane}] && g.cutOff[e.Author] {
+	if g.forked[c] && (!was && g.cutOff[e.Author] || g.cutAt[e.eh]) {
 		g.rejudge()
 	}
 }
 
-// noteCuts remembers whose chain e cuts.
+// noteCuts remembers whose chain e cuts, and where.
 func (g *graph) noteCuts(e *entry) {
+	for _, c := range cutsIn(e) {
+		g.cutAt[c.Hash] = true
+	}
 	switch b := e.body.(type) {
 	case *Removal:
 		g.cutOff[b.Peer] = true
