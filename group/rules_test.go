@@ -72,3 +72,44 @@ func TestUncoveredMemberWishes(t *testing.T) {
 		t.Error("carol's line is still held")
 	}
 }
+
+// Which of two branches of a chain a cut binds does not depend on what came
+// first: the fork, the cut or the record that it names.
+func TestCutBindsABranchInWhateverOrder(t *testing.T) {
+	s := settingsFor("team")
+	w := newWorld(t, s, "alice", "bob", "carol")
+	alice, bob, carol := w.all[0], w.all[1], w.all[2]
+	w.admit(alice, bob)
+	w.admit(alice, carol)
+	base := w.write(bob, TypeProfile, &Profile{Name: "base"}, 0, alice, carol)
+	var left, right, named Verified
+	w.apart(func() {
+		e := bob.next(TypeProfile, &Profile{Name: "left"}, 0)
+		left = w.signEntry(bob, e)
+		e = bob.next(TypeProfile, &Profile{Name: "right"}, 0)
+		right = w.signEntry(bob, e)
+		e = bob.next(TypeProfile, &Profile{Name: "named"}, 0)
+		e.Seq, e.Prev = right.Entry().Seq+1, right.Hash
+		named = w.signEntry(bob, e)
+	}, alice, bob, carol)
+	w.give(right, alice)
+	w.give(named, alice)
+	kick := w.must(alice, Remove{Peer: bob.me}).Batch.Entries[0]
+	v := w.decode(kick.Payload)
+	orders := [][]Verified{{left, right, named, v}, {v, left, right, named}, {right, named, v, left}, {left, v, right, named}, {v, named, right, left}}
+	for i, order := range orders {
+		p := w.outsider(byte(100 + i))
+		for _, h := range carol.disk.stored().Entries {
+			if h.Hash != left.Hash && h.Hash != v.Hash {
+				w.must(p, Received{Record: h})
+			}
+		}
+		for _, x := range order {
+			w.step(p, Received{Record: x})
+		}
+		if !p.counts(base) || p.counts(left) || !p.counts(right) || !p.counts(named) {
+			t.Errorf("order %d: base %v, left %v, right %v, named %v; want all but left",
+				i, p.counts(base), p.counts(left), p.counts(right), p.counts(named))
+		}
+	}
+}
