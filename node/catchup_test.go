@@ -183,7 +183,6 @@ type shaky struct {
 	breaks  int // how often it is going to break off
 	sent    map[keys.Hash]int
 	repeats []int // bytes of records sent again, for each pull after a break
-	served  sync.WaitGroup
 }
 
 func (s *shaky) serve(_ context.Context, st *mesh.Stream) {
