@@ -46,6 +46,17 @@ func leaks(out string) bool {
 	return false
 }
 
+// leaksRun is leaks for output that holds addresses too, whose digits may be
+// those of one or two bytes of the secret.
+func leaksRun(out string) bool {
+	for _, form := range []string{"171 171 171", "abababab", "ABABABAB", "\xab\xab", `\xab`, "0xab, 0xab", "253 253 253", "q6urq6ur"} {
+		if strings.Contains(out, form) {
+			return true
+		}
+	}
+	return false
+}
+
 func TestSecretsNeverPrint(t *testing.T) {
 	h := newHolder()
 	values := map[string]any{
@@ -74,7 +85,7 @@ func TestSecretsNeverPrint(t *testing.T) {
 		}
 	}
 	q := quiet{h.ID, *h.ID}
-	if out := fmt.Sprintf("%v %+v %#v %d %x", []any{q, q, &q, q, &q}...); leaks(out) {
+	if out := fmt.Sprintf("%v %+v %#v %d %x", []any{q, q, &q, q, &q}...); leaksRun(out) {
 		t.Errorf("identity in an unexported field: %s", out)
 	}
 }
