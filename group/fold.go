@@ -239,12 +239,13 @@ func (s *State) beyond(j, e *entry) bool {
 }
 
 // cutsOf returns the valid entries that cut incarnation or GRANT j. A REVOKE
-// binds what was done as a deputy. A LEAVE is not cut by a LEAVE.
+// binds what was done as a deputy; a deputy's removal does not, so that no two
+// deputies can cut each other's removals away. A LEAVE is not cut by a LEAVE.
 func (s *State) cutsOf(j *entry, deputy, leave bool) []*entry {
 	var out []*entry
 	for _, k := range s.cutters[j.eh] {
 		if b, ok := k.body.(*Removal); ok {
-			if !slices.Contains(s.g.subjects(j), b.Peer) || k.role == roleDeputy && j.Type == TypeGrant {
+			if !slices.Contains(s.g.subjects(j), b.Peer) || k.role == roleDeputy && deputy {
 				continue
 			}
 		} else if !deputy {

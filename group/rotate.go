@@ -349,11 +349,12 @@ func (m *Machine) acksBeyond(parents []*entry) []Hash {
 	return m.acks(past)
 }
 
-// acks lists the applied LEAVE and JOIN entries outside past.
+// acks lists the applied LEAVE and JOIN entries outside past, but for those that
+// nobody had the authority to write.
 func (m *Machine) acks(past set) []Hash {
 	var out []Hash
 	for _, e := range m.g.order {
-		if (e.Type == TypeLeave || e.Type == TypeJoin) && !past.has(e.idx) {
+		if (e.Type == TypeLeave || e.Type == TypeJoin) && e.role != roleNone && !past.has(e.idx) {
 			out = append(out, e.eh)
 		}
 	}

@@ -1,6 +1,10 @@
 package group
 
-import "testing"
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
 
 // A member who may not rotate waits for somebody who may, without being woken
 // again and again.
@@ -111,5 +115,50 @@ func TestCutBindsABranchInWhateverOrder(t *testing.T) {
 			t.Errorf("order %d: base %v, left %v, right %v, named %v; want all but left",
 				i, p.counts(base), p.counts(left), p.counts(right), p.counts(named))
 		}
+	}
+}
+
+// What someone who is no deputy any more said before a deputy removed him is
+// still shown, and what he does as a member afterwards is cut.
+func TestDeputyRemovesWhoWasADeputy(t *testing.T) {
+	w := newWorld(t, settingsFor("team"), "alice", "bob", "carol", "dave")
+	alice, bob, carol := w.all[0], w.all[1], w.all[2]
+	for _, p := range w.all[1:] {
+		w.admit(alice, p)
+	}
+	w.must(alice, DeputyAdd{Peer: bob.me, Caps: CapKick | CapRotate})
+	w.must(alice, DeputyAdd{Peer: carol.me, Caps: CapApprove})
+	w.must(alice, DeputyRemove{Peer: carol.me})
+	w.say(carol, "before")
+	w.apart(func() { w.must(bob, Remove{Peer: carol.me}) }, carol)
+	late := w.write(carol, TypeProfile, &Profile{Name: "late"}, 0, alice, bob)
+	for _, p := range []*peer{alice, bob} {
+		if got := fmt.Sprint(w.reads(p)); got != "[before]" {
+			t.Errorf("%s reads %s", p.me.Short(), got)
+		}
+		if p.counts(late) || p.IsMember(carol.me) {
+			t.Error("what lies beyond the cut counts")
+		}
+	}
+}
+
+// Entries that nobody had the authority to write are not acknowledged, so that a
+// stranger cannot crowd out those that count.
+func TestStrangersEntriesAreNotAcknowledged(t *testing.T) {
+	w := newWorld(t, settingsFor("team"), "alice", "bob", "carol")
+	alice, bob, carol := w.all[0], w.all[1], w.all[2]
+	w.admit(alice, bob)
+	w.admit(alice, carol)
+	mallory := w.outsider(50)
+	for _, v := range alice.disk.stored().Entries {
+		mallory.Step(Input{Now: w.now, Event: Received{Record: v}})
+	}
+	e := mallory.next(TypeLeave, &Leave{JID: alice.st.incarnation(carol.me).eh}, 0)
+	v := w.signEntry(mallory, e)
+	w.step(alice, Received{Record: v})
+	leave := w.must(carol, Quit{}).Batch.Entries[0].Hash
+	b, _ := alice.epochBody(ReasonRemoved)
+	if !slices.Contains(b.Acks, leave) || slices.Contains(b.Acks, v.Hash) {
+		t.Errorf("the epoch acknowledges %v, want %v alone", b.Acks, leave)
 	}
 }

@@ -337,8 +337,8 @@ func (v *view) cutAway(f *fact) bool {
 			if !slices.Contains(b.JIDs, rest.eh) || !slices.Contains(v.o.subjects(rest), b.Peer) {
 				continue
 			}
-			if v.o.powerOf(k) == deputyPower && rest.Type == group.TypeGrant {
-				continue
+			if v.o.powerOf(k) == deputyPower && v.o.powerOf(f) == deputyPower {
+				continue // a deputy acts never against deputies
 			}
 			cuts = b.Cuts
 		case *group.Revoke:
