@@ -57,6 +57,15 @@ type job struct {
 	look   func(*group.Machine)
 	wait   chan group.SentItem // hears of the items of a Send that is held
 	done   chan outcome        // has room for the answer
+	taken  *atomic.Bool        // set by the loop that looks, or by the asker that gives up
+}
+
+// lookAt runs the job's look, unless its asker has given up: what a look writes
+// to is read as soon as the asker returns.
+func (j job) lookAt(m *group.Machine) {
+	if j.look != nil && j.taken.CompareAndSwap(false, true) {
+		j.look(m)
+	}
 }
 
 // outcome is what became of a job's events, after everything was made durable.
@@ -206,7 +215,7 @@ func (r *room) look(ctx context.Context, f func(*group.Machine)) error {
 }
 
 func (r *room) ask(ctx context.Context, j job) ([]group.Ready, error) {
-	j.done = make(chan outcome, 1)
+	j.done, j.taken = make(chan outcome, 1), new(atomic.Bool)
 	select {
 	case r.jobs <- j:
 	case <-ctx.Done():
@@ -214,12 +223,17 @@ func (r *room) ask(ctx context.Context, j job) ([]group.Ready, error) {
 	case <-r.n.ctx.Done():
 		return nil, errStopping
 	}
+	var gone error
 	select {
 	case o := <-j.done:
 		return o.ready, o.err
 	case <-ctx.Done():
-		return nil, waitError(ctx)
+		gone = waitError(ctx)
 	case <-r.n.ctx.Done():
-		return nil, errStopping
+		gone = errStopping
 	}
+	if j.look != nil && !j.taken.CompareAndSwap(false, true) {
+		<-j.done // the loop is looking
+	}
+	return nil, gone
 }

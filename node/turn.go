@@ -135,7 +135,7 @@ func (r *room) refuse(js []job, err error) {
 			continue
 		}
 		if j.look != nil && len(j.events) == 0 && errors.Is(err, store.ErrDiskFull) {
-			j.look(r.m)
+			j.lookAt(r.m)
 			j.done <- outcome{}
 			continue
 		}
@@ -226,9 +226,7 @@ func (r *room) answer(js []job, steps []step) {
 		}
 	}
 	for i, j := range js {
-		if j.look != nil {
-			j.look(r.m)
-		}
+		j.lookAt(r.m)
 		if j.done != nil {
 			j.done <- outs[i]
 		}

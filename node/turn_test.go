@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ func (r *room) takes(ev group.Event) error {
 }
 
 func (r *room) looks(f func(*group.Machine)) error {
-	j := job{look: f, done: make(chan outcome, 1)}
+	j := job{look: f, done: make(chan outcome, 1), taken: new(atomic.Bool)}
 	r.turn([]job{j})
 	return (<-j.done).err
 }
