@@ -84,3 +84,36 @@ func TestForkedAndRemovedIsNotJudgedForEver(t *testing.T) {
 		t.Errorf("200 entries and a restart took %v", took)
 	}
 }
+
+// Whoever was admitted by an entry that turned out void is off the topic, is
+// told so, and knows it then.
+func TestVoidAdmissionIsOffTheTopic(t *testing.T) {
+	w, mallory, admit, revoke := revokedApprover(t)
+	bob, carol := w.all[1], w.all[2]
+	w.restart(carol)
+	late := w.outsider(8) // knows the admission first
+	for _, e := range bob.entries {
+		w.give(e, late, mallory)
+	}
+	w.must(mallory, Received{Record: admit})
+	if !late.IsMember(mallory.me) || !mallory.IsMember(mallory.me) {
+		t.Fatal("the admission does not count where no REVOKE is known")
+	}
+	r := w.must(late, Received{Record: revoke})
+	if len(r.Drop) != 1 || r.Drop[0] != mallory.me || len(r.Members) != 3 {
+		t.Errorf("after the REVOKE: drop %v, %d members", r.Drop, len(r.Members))
+	}
+	news := late.Farewell(mallory.me)
+	if len(news) == 0 {
+		t.Fatal("who was admitted by nobody is not told")
+	}
+	for _, p := range news {
+		r = w.must(mallory, Received{Record: w.decode(p)})
+	}
+	if mallory.IsMember(mallory.me) || r.Members == nil || len(r.Members) != 0 {
+		t.Errorf("told, mallory is a member: %v, with %d on the topic", mallory.IsMember(mallory.me), len(r.Members))
+	}
+	if late.Farewell(w.outsider(7).me) != nil || late.Farewell(carol.me) != nil {
+		t.Error("a stranger or a member gets a farewell")
+	}
+}

@@ -274,11 +274,15 @@ func (m *Machine) settleRoster() {
 		m.saveLocal()
 	}
 	m.r.Members = append([]PeerID{}, members...)
-	if m.local.Hidden || m.st.removed(m.me) && !m.local.Left {
+	if m.local.Hidden || m.Admitted(m.me) && !m.st.member(m.me) && !m.local.Left {
 		m.r.Members = []PeerID{} // who left by its own wish still hands that on
 	}
+	in := map[PeerID]bool{m.me: true}
+	for _, p := range members {
+		in[p] = true
+	}
 	for p := range m.st.admits {
-		if p != m.me && m.st.removed(p) {
+		if !in[p] { // removed, gone, or admitted by an entry that turned out void
 			m.r.Drop = append(m.r.Drop, p)
 		}
 	}

@@ -119,10 +119,11 @@ type Missing struct {
 }
 
 // Farewell lists the control entries that tell a former member how its
-// membership ended: the removal or LEAVE and all that it rests on, which lies
-// before the end of that membership. Nil for whoever is a member or never was.
+// membership ended: the removal or LEAVE, or the cut that made the admission
+// void, and all that it rests on, which lies before the end of that membership.
+// Nil for whoever is a member or never was.
 func (m *Machine) Farewell(peer PeerID) [][]byte {
-	if !m.st.removed(peer) {
+	if m.st.member(peer) {
 		return nil
 	}
 	var past set
@@ -138,6 +139,14 @@ func (m *Machine) Farewell(peer PeerID) [][]byte {
 		for _, l := range m.st.leaves[j.eh] {
 			end(l)
 		}
+		for e := j; m.st.isVoid(j) && e.rests != nil; e = e.rests {
+			for _, k := range m.st.cutsOf(e.rests, e.role == roleDeputy, false) {
+				end(k)
+			}
+		}
+	}
+	if past == nil {
+		return nil
 	}
 	return m.payloads(func(e *entry) bool { return past.has(e.idx) })
 }
