@@ -208,7 +208,7 @@ func (s *shaky) serve(_ context.Context, st *mesh.Stream) {
 func (s *shaky) batches(st *mesh.Stream, miss group.Missing) {
 	stop := -1
 	if s.breaks > 0 {
-		stop = 1 + s.rng.IntN(7)
+		stop = 1 + s.rng.IntN(3)
 	}
 	b := batch{Records: miss.Records}
 	var log [][]byte

@@ -195,9 +195,14 @@ func (n *Node) replaceBundle(last uint64, erase []keys.Hash) error {
 	}); err != nil {
 		return err
 	}
-	n.bundle = b
+	before := n.dir.Bundle
 	n.dir.Bundle = b.Raw()
-	return n.saveDirectory()
+	if err := n.saveDirectory(); err != nil {
+		n.dir.Bundle = before
+		return err
+	}
+	n.bundle = b // not before: whoever compares has to see that it is new
+	return nil
 }
 
 func (n *Node) ownBundle() keys.Bundle {

@@ -40,6 +40,7 @@ type room struct {
 	m       *group.Machine // Only the loop touches what follows.
 	wake    *time.Timer
 	failed  error // of the disk: the Machine is ahead of it
+	full    bool  // the disk was, when something was written last
 	behind  bool  // the Machine was put back, and does not know who is online
 	waiters map[keys.ItemID]chan group.SentItem
 }

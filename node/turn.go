@@ -48,7 +48,9 @@ func (r *room) turn(js []job) {
 		r.refuse(js, r.failed)
 		return
 	}
-	js = r.spare(js)
+	if r.full {
+		js = r.spare(js)
+	}
 	steps := plan(js)
 	err := r.stepAll(steps)
 	point("stepped")
@@ -100,7 +102,7 @@ func (r *room) persist(steps []step) error {
 // returns the others. Without it each record that arrives would have the Machine
 // go back to what is on the disk.
 func (r *room) spare(js []job) []job {
-	if !errors.Is(r.n.db.Writable(), store.ErrDiskFull) {
+	if r.full = errors.Is(r.n.db.Writable(), store.ErrDiskFull); !r.full {
 		return js
 	}
 	r.wake.Reset(fullRetry)
@@ -122,7 +124,7 @@ func (r *room) refuse(js []job, err error) {
 		if again := r.reload(r.n.ownBundle()); again != nil {
 			err = again
 		}
-		r.behind = true
+		r.full, r.behind = true, true
 		r.wake.Reset(fullRetry)
 	}
 	if !errors.Is(err, store.ErrDiskFull) && r.failed == nil {

@@ -132,3 +132,26 @@ func TestKeyWithoutItsEpoch(t *testing.T) {
 	ok(t, r.takes(group.Rotate{}))
 	ok(t, r.takes(line("under the new key")))
 }
+
+// TestBundleIsReplacedOrNot: where the new bundle cannot be kept for want of
+// space, the old one stays, here and on the disk.
+func TestBundleIsReplacedOrNot(t *testing.T) {
+	d := storetest.NewMemDisk()
+	d.SetSpace(1<<30, 1<<30)
+	n := still(t, d).n
+	old := n.bundle
+	n.now = func() time.Time { return time.Now().Add(bundleLife + time.Hour) }
+	d.SetSpace(0, 1<<30)
+	if err := n.ensureBundle(); err == nil {
+		t.Fatal("a bundle was kept without space")
+	}
+	if n.bundle.Seq != old.Seq {
+		t.Error("a bundle is in use that is on no disk")
+	}
+	d.SetSpace(1<<30, 1<<30)
+	ok(t, n.saveDirectory())
+	ok(t, n.openDirectory())
+	if b, err := keys.ParseBundle(n.dir.Bundle); err != nil || b.Seq != old.Seq {
+		t.Errorf("on the disk is bundle %d, not %d (%v)", b.Seq, old.Seq, err)
+	}
+}
