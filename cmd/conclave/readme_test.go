@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -212,14 +213,23 @@ func (term *shellTerminal) run(t *testing.T, command string, prints int) string 
 	return strings.Join(said, "\n")
 }
 
-// The README names files and targets that exist.
+// The README names files, folders, flags and targets that exist.
 func TestReadmeIsTrue(t *testing.T) {
-	for _, path := range []string{"LICENSE", ".ci/run", "group/PROTOCOL.md", "keys", "group", "discovery", "node", "cmd/conclave", "node/lantest"} {
-		if _, err := os.Stat(filepath.Join("../..", path)); err != nil || !strings.Contains(readme(t), path) {
+	text := readme(t)
+	for _, path := range []string{"LICENSE", ".ci/run", "group/PROTOCOL.md", "keys", "group", "discovery", "node", "cmd/conclave"} {
+		if _, err := os.Stat(filepath.Join("../..", path)); err != nil || !strings.Contains(text, path) {
 			t.Errorf("%s: not there, or not in the README (%v)", path, err)
 		}
 	}
-	if out, err := exec.Command("go", "test", "-list", "^FuzzDecodeRecord$", "conclave/keys").Output(); err != nil || !bytes.HasPrefix(out, []byte("FuzzDecodeRecord\n")) {
-		t.Errorf("the fuzz target of the README: %v\n%s", err, out)
+	for _, m := range regexp.MustCompile(`\./([a-z/]*[a-z])[ `+"`"+`]`).FindAllStringSubmatch(text, -1) {
+		if _, err := os.Stat(filepath.Join("../..", m[1])); err != nil && m[1] != "conclave" {
+			t.Errorf("the README names %s: %v", m[1], err)
+		}
+	}
+	for pkg, name := range map[string]string{"keys": "FuzzDecodeRecord", "group/sim": "TestReplay"} {
+		out, err := exec.Command("go", "test", "-list", "^"+name+"$", "conclave/"+pkg).Output()
+		if err != nil || !bytes.HasPrefix(out, []byte(name+"\n")) || !strings.Contains(text, name) {
+			t.Errorf("%s in %s: %v\n%s", name, pkg, err, out)
+		}
 	}
 }
