@@ -43,7 +43,7 @@ func TestManyLeaversFitAMessage(t *testing.T) {
 	w := newWorld(t, settingsFor("team"), "alice", "bob")
 	alice, bob := w.all[0], w.all[1]
 	w.admit(alice, bob)
-	for _, id := range crowd(600) {
+	for _, id := range crowd(300) {
 		admit := alice.next(TypeAdd, &Peer{Peer: id.PeerID()}, 1)
 		w.must(alice, Received{Record: w.signEntry(alice, admit)})
 		tip := alice.ownTip()
@@ -67,7 +67,7 @@ func TestManyLeaversFitAMessage(t *testing.T) {
 	for _, p := range r.Publish {
 		w.decode(p)
 	}
-	if left := alice.acks(alice.cited.view); len(left) >= 600 {
+	if left := alice.acks(alice.cited.view); len(left) >= 300 {
 		t.Errorf("%d leavers are still not cited", len(left))
 	}
 }
