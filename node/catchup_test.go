@@ -250,7 +250,7 @@ func TestInterruptedPull(t *testing.T) {
 	ann, bob := inMemory(t, "ann"), inMemory(t, "bob")
 	ok(t, bob.net.Remember(ann.me, ann.net.Addrs()...))
 	gid := newGroup(t, CreateGroup{}, ann, bob)
-	s := &shaky{puppet: newPuppet(t), rng: seed(t), breaks: 8, sent: map[keys.Hash]int{}}
+	s := &shaky{puppet: newPuppet(t), rng: seed(t), breaks: 3, sent: map[keys.Hash]int{}}
 	ok(t, s.know(ann))
 	s.joins(ann, gid)
 	await(t, 10*time.Second, "three members", func() bool {
