@@ -357,7 +357,13 @@ func (m *Machine) Gaps() []Gap {
 	}
 	var out []Gap
 	for c, at := range first {
-		if h := m.logs[c].height(); at > h+1 {
+		h := m.logs[c].height()
+		for _, b := range m.offers[c] {
+			if b.Base < at {
+				h = max(h, b.Base)
+			}
+		}
+		if at > h+1 {
 			out = append(out, Gap{Author: c.author, Lane: c.lane, From: h + 1, To: at - 1})
 		}
 	}

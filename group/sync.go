@@ -261,13 +261,14 @@ func (m *Machine) runBeyond(r run, peer PeerID, has func(*message) bool) (out []
 	return out, bases
 }
 
-// mayHave reports whether a record is given to a peer: what it can read, what is
-// sealed and follows without a hole, and plaintext that it may be given.
+// mayHave reports whether a record is given to a peer: what it can read or wrote
+// itself, what is sealed and follows without a hole, and plaintext that it may be
+// given.
 func (m *Machine) mayHave(r *message, peer PeerID, open bool) bool {
 	if r.epoch == nil {
 		return m.mayGivePlain(r, peer)
 	}
-	return open || m.st.mayHold(r.epoch, peer) == nil
+	return open || r.author == peer || m.st.mayHold(r.epoch, peer) == nil
 }
 
 // baseBefore is what a peer is told that gets rec, but not the one before.
