@@ -149,6 +149,7 @@ func deeds() []deed {
 		{"name", 2, true, false, (*world).setName},
 		{"new bundle", 2, true, true, (*world).renewBundle},
 		{"turn the clock", 1, true, true, (*world).turnClock},
+		{"back up the home", 3, true, true, (*world).backUp},
 		{"long silence", 1, true, true, (*world).pause},
 		{"cheat", 30, true, true, (*world).cheat},
 		{"outsiders try", 6, true, true, (*world).outsiders},

@@ -136,6 +136,7 @@ func (w *world) giveMessages(n, from *member, refs []group.MessageRef, limit int
 			}
 		}
 		for _, v := range vs {
+			w.checkPlainGiven(n, from, v)
 			w.leaves(v)
 			n.take(v)
 		}

@@ -22,10 +22,13 @@ func (n *member) checkReady(ev group.Event, r *group.Ready) {
 		n.checkOrd(e.Hash, e.Ord)
 	}
 	for _, s := range r.Batch.Messages {
-		if s.Author == n.me && w.book.forged[s.Hash] == "" {
+		if s.Author == n.me && w.book.forged[s.Hash] == "" && w.book.sealed[s.Hash] == nil {
 			n.noteSealed(s)
 		}
 		n.checkShown(s)
+		if v, err := w.decode(s.Payload); err == nil {
+			w.book.messages[s.Hash] = v.Msg()
+		}
 		n.checkOrd(s.Hash, s.Ord)
 	}
 	for _, k := range r.Keys {
@@ -116,7 +119,7 @@ func (w *world) checkLeftOnce(s *sealing) {
 		switch {
 		case l == nil || l.author != s.author || l.text != it.Text:
 			w.fail("S9", "%s sent a line that nobody gave: %q", s.author.name, it.Text)
-		case l.record != (keys.Hash{}) && l.record != s.hash:
+		case l.record != (keys.Hash{}) && l.record != s.hash && !l.again:
 			w.fail("S9", "%s sent %q twice", s.author.name, l.text)
 		case s.eid == (keys.Hash{}) && !l.plain:
 			w.fail("S10", "%s sent %q as plaintext, which nobody chose", s.author.name, l.text)

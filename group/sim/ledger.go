@@ -10,19 +10,20 @@ import (
 // ledger is what nobody in the world sees as a whole: everything that left a
 // node, who holds which key, and what people asked for.
 type ledger struct {
-	wire    [][]byte // every payload that was ever published
-	left    map[keys.Hash]bool
-	numbers map[number]keys.Hash // honest people's records
-	sealed  map[keys.Hash]*sealing
-	under   map[keys.Hash][]*sealing // by epoch, of those that left
-	items   map[keys.ItemID]*line
-	holders map[keys.Hash]map[keys.PeerID]bool
-	roomKey map[keys.Hash]keys.Secret
-	states  map[string]string    // what a set of entries added up to
-	ords    map[keys.Hash]uint64 // exact ord by record
-	forged  map[keys.Hash]string // records that somebody made by hand, and how
-	cheats  map[keys.PeerID]bool
-	ticks   map[keys.PeerID]int
+	wire     [][]byte // every payload that was ever published
+	left     map[keys.Hash]bool
+	messages map[keys.Hash]*group.Msg // every message record that anybody ever held
+	numbers  map[number]keys.Hash     // honest people's records
+	sealed   map[keys.Hash]*sealing
+	under    map[keys.Hash][]*sealing // by epoch, of those that left
+	items    map[keys.ItemID]*line
+	holders  map[keys.Hash]map[keys.PeerID]bool
+	roomKey  map[keys.Hash]keys.Secret
+	states   map[string]string    // what a set of entries added up to
+	ords     map[keys.Hash]uint64 // exact ord by record
+	forged   map[keys.Hash]string // records that somebody made by hand, and how
+	cheats   map[keys.PeerID]bool
+	ticks    map[keys.PeerID]int
 }
 
 // number is a place in a log.
@@ -48,6 +49,7 @@ type line struct {
 	id     keys.ItemID
 	author *member
 	text   string
+	again  bool // was in the outbox of a home that was rolled back
 	plain  bool // may leave as plaintext: asked for, or encryption off and acknowledged
 	record keys.Hash
 	eid    keys.Hash
@@ -55,7 +57,7 @@ type line struct {
 
 func newLedger() ledger {
 	return ledger{
-		left: map[keys.Hash]bool{}, numbers: map[number]keys.Hash{}, sealed: map[keys.Hash]*sealing{},
+		left: map[keys.Hash]bool{}, messages: map[keys.Hash]*group.Msg{}, numbers: map[number]keys.Hash{}, sealed: map[keys.Hash]*sealing{},
 		under: map[keys.Hash][]*sealing{}, items: map[keys.ItemID]*line{}, holders: map[keys.Hash]map[keys.PeerID]bool{},
 		roomKey: map[keys.Hash]keys.Secret{}, states: map[string]string{}, ords: map[keys.Hash]uint64{},
 		forged: map[keys.Hash]string{}, cheats: map[keys.PeerID]bool{}, ticks: map[keys.PeerID]int{},

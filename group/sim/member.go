@@ -21,21 +21,24 @@ type member struct {
 	bundle keys.Bundle
 	seeds  map[keys.Hash]keys.Secret // private halves by bundle hash
 
-	m       *group.Machine
-	twin    *group.Machine // steps with m and must answer the same; nil mostly
-	disk    disk
-	up      bool
-	boot    int // how often it was started
-	side    int // of a partition
-	skew    int64
-	roster  map[keys.PeerID]bool
-	online  map[keys.PeerID]bool
-	seen    map[keys.Hash]bool // payloads that the topic gave
-	heard   int                // payloads it has looked at as an outsider
-	wake    uint64             // the Tick that counts
-	asks    []*member          // approvers whom it asks to be let in
-	wants   bool               // will catch up soon
-	careful bool               // compares its heights before it signs
+	m         *group.Machine
+	twin      *group.Machine // steps with m and must answer the same; nil mostly
+	disk      disk
+	backup    *disk // an old state of it
+	rolled    bool  // was started from it
+	comparing bool  // heights, after that
+	up        bool
+	boot      int // how often it was started
+	side      int // of a partition
+	skew      int64
+	roster    map[keys.PeerID]bool
+	online    map[keys.PeerID]bool
+	seen      map[keys.Hash]bool // payloads that the topic gave
+	heard     int                // payloads it has looked at as an outsider
+	wake      uint64             // the Tick that counts
+	asks      []*member          // approvers whom it asks to be let in
+	wants     bool               // will catch up soon
+	careful   bool               // compares its heights before it signs
 }
 
 // disk is what survives a crash. Only saveKeys and saveBatch change it, in the
@@ -294,7 +297,7 @@ const (
 // more interesting.
 func (n *member) drawCrash(r *group.Ready) crashPoint {
 	w := n.w
-	if w.calm || !w.chance(w.net.crash) && !(len(r.Keys) > 0 && w.chance(2*w.net.crash)) {
+	if w.calm || n.comparing || !w.chance(w.net.crash) && !(len(r.Keys) > 0 && w.chance(2*w.net.crash)) {
 		return noCrash
 	}
 	return crashPoint(w.between(1, 3))
@@ -315,8 +318,14 @@ func (n *member) restart() {
 	}
 	n.w.count("restart")
 	n.w.logf("%s starts again", n.name)
+	back := n.rollBack()
 	n.start()
-	n.checkOwnKeys()
+	if back {
+		n.compareAll()
+	}
+	if n.up && !n.rolled {
+		n.checkOwnKeys()
+	}
 	n.w.tellOnline()
 }
 
