@@ -275,20 +275,20 @@ func TestMM03_ReplayIsDropped(t *testing.T) {
 	x := newPuppet(t)
 	ok(t, x.know(ann))
 	x.joins(ann, gid)
-	x.enters(ann, bob)
 	agree(t, gid, ann, bob)
-	x.meshed()
 	bob.say(gid, "once")
 	ann.reads(gid, "once")
 	var record []byte
-	await(t, 10*time.Second, "bob's record", func() bool {
-		for _, payload := range x.listened() {
-			if v, err := group.Decode(x.gid, payload); err == nil && v.Msg() != nil && v.Author() == bob.me {
-				record = payload
-			}
+	records, err := x.pulls(within(t, 10*time.Second), ann, new(group.Heights))
+	ok(t, err)
+	for _, payload := range records {
+		if v, err := group.Decode(x.gid, payload); err == nil && v.Msg() != nil && v.Author() == bob.me {
+			record = payload
 		}
-		return record != nil
-	})
+	}
+	if record == nil {
+		t.Fatal("x was not given bob's record")
+	}
 	replay := func(in string) mesh.Verdict {
 		v := ann.roomOf(in).validate(x.me(), record)
 		ok(t, ann.roomOf(in).look(within(t, 10*time.Second), func(*group.Machine) {})) // the loop has seen it
@@ -302,7 +302,7 @@ func TestMM03_ReplayIsDropped(t *testing.T) {
 	}
 	replay(gid)
 	once("after a replay")
-	_, err := ann.Rotate(within(t, 10*time.Second), gid)
+	_, err = ann.Rotate(within(t, 10*time.Second), gid)
 	ok(t, err)
 	replay(gid)
 	once("after a replay in a later epoch")
@@ -335,7 +335,7 @@ func TestRM02_RemovedIsCutOff(t *testing.T) {
 	x.joins(ann, gid)
 	x.enters(ann, bob)
 	agree(t, gid, ann, bob)
-	x.meshed()
+	x.meshed(ann)
 	ann.say(gid, "while x was there")
 	await(t, 10*time.Second, "a message at x", func() bool { return len(x.listened()) > 0 })
 
@@ -401,7 +401,7 @@ func TestRM05_HeldUntilTheNextKey(t *testing.T) {
 	wit.joins(ann, gid)
 	wit.enters(bob)
 	agree(t, gid, ann, bob, cem)
-	wit.meshed()
+	wit.meshed(bob)
 	before, err := bob.Keys(within(t, 10*time.Second), gid)
 	ok(t, err)
 	ok(t, ann.down())

@@ -218,13 +218,14 @@ func (p *puppet) enters(others ...*player) {
 	p.topic = topic
 }
 
-// meshed waits until what the puppet publishes reaches somebody.
-func (p *puppet) meshed() {
+// meshed waits until what the puppet publishes reaches these nodes at once, and
+// what they publish reaches the puppet.
+func (p *puppet) meshed(others ...*player) {
 	p.t.Helper()
-	select {
-	case <-p.topic.Ready():
-	case <-time.After(10 * time.Second):
-		p.t.Fatal("the puppet is in nobody's mesh")
+	for _, o := range others {
+		await(p.t, 30*time.Second, o.name+" in the puppet's mesh", func() bool {
+			return slices.Contains(p.topic.Mesh(), o.me) && slices.Contains(o.roomOf(p.gid.String()).topic.Mesh(), p.me())
+		})
 	}
 }
 
