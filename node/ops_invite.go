@@ -1,0 +1,111 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"conclave/group"
+	"conclave/keys"
+)
+
+// Invite offers a place in a group to a peer, now or when it appears.
+func (n *Node) Invite(ctx context.Context, ref, peer string) (Invite, error) {
+	r, err := n.findGroup(ctx, ref)
+	if err != nil {
+		return Invite{}, err
+	}
+	p, err := parsePeer(peer)
+	if err != nil {
+		return Invite{}, err
+	}
+	_, err = r.act(ctx, group.Invite{Peer: p})
+	if errors.Is(err, group.ErrDependency) {
+		return Invite{}, &Error{Kind: KindError, Message: "already a member of this group"}
+	}
+	if err != nil {
+		return Invite{}, personError(err)
+	}
+	name, state := "", "pending"
+	if err := r.look(ctx, func(m *group.Machine) {
+		name = m.Settings().Name
+		if m.IsMember(p) {
+			state = stateJoined
+		}
+	}); err != nil {
+		return Invite{}, err
+	}
+	id := group.OfferID(r.gid, n.me, p)
+	if state != stateJoined {
+		n.sendOffer(ctx, p, offer{GID: r.gid, Name: name})
+		n.mu.Lock()
+		if n.delivered[id] {
+			state = "delivered"
+		}
+		n.mu.Unlock()
+	} else {
+		n.nudge(p)
+	}
+	return Invite{InviteID: id.String(), GroupID: r.gid.String(), PeerID: p.String(), State: state}, nil
+}
+
+// Invitations lists the invitations that this person received, and the
+// conversations that strangers began.
+func (n *Node) Invitations(ctx context.Context) ([]Invitation, error) {
+	out := []Invitation{}
+	n.read(func(d *directory) {
+		for _, i := range d.Invitations {
+			out = append(out, Invitation{InviteID: i.ID.String(), GroupID: i.GID.String(), Name: i.Name, From: i.From.String()})
+		}
+		for gid, g := range d.Groups {
+			if g.Asked {
+				from := other(*g.Direct, n.me)
+				out = append(out, Invitation{InviteID: gid.String(), GroupID: gid.String(), Name: "conversation", From: from.String()})
+			}
+		}
+	})
+	slices.SortFunc(out, func(a, b Invitation) int { return strings.Compare(a.InviteID, b.InviteID) })
+	return out, nil
+}
+
+func other(pair [2]keys.PeerID, me keys.PeerID) keys.PeerID {
+	if pair[0] == me {
+		return pair[1]
+	}
+	return pair[0]
+}
+
+// Accept takes an invitation. With wait it returns when this person has joined.
+func (n *Node) Accept(ctx context.Context, inviteID string, wait bool) (JoinState, error) {
+	id, err := keys.ParseHash(inviteID)
+	if err != nil {
+		return JoinState{}, &Error{Kind: KindUsage, Message: "not an invitation ID", Hint: "see `conclave invites`"}
+	}
+	if n.isAsked(id) {
+		return n.acceptTalk(ctx, id)
+	}
+	var found *invitationRef
+	n.read(func(d *directory) {
+		if i := slices.IndexFunc(d.Invitations, func(i invitationRef) bool { return i.ID == id }); i >= 0 {
+			inv := d.Invitations[i]
+			found = &inv
+		}
+	})
+	if found == nil {
+		return JoinState{}, &Error{Kind: NotFound, Message: "no such invitation", Hint: "see `conclave invites`"}
+	}
+	return n.join(ctx, joinRef{Peer: found.From, GID: found.GID, Group: found.Name, State: stateRequested, Since: n.now()}, wait)
+}
+
+func (n *Node) acceptTalk(ctx context.Context, gid keys.Hash) (JoinState, error) {
+	r := n.room(gid)
+	if _, err := r.act(ctx, group.AcceptTalk{}); err != nil {
+		return JoinState{}, personError(err)
+	}
+	if err := n.change(func(d *directory) { d.Groups[gid] = groupRef{Direct: r.direct} }); err != nil {
+		return JoinState{}, err
+	}
+	s := gid.String()
+	return JoinState{GroupID: &s, State: stateJoined}, nil
+}

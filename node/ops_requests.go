@@ -1,0 +1,78 @@
+package node
+
+import (
+	"context"
+	"errors"
+
+	"conclave/group"
+	"conclave/keys"
+)
+
+// Requests lists who waits to be let in, in one group or, with "", in all.
+func (n *Node) Requests(ctx context.Context, ref string) ([]Request, error) {
+	rooms := n.allRooms()
+	if ref != "" {
+		r, err := n.findGroup(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		rooms = []*room{r}
+	}
+	out := []Request{}
+	for _, r := range rooms {
+		if err := r.look(ctx, func(m *group.Machine) {
+			for _, q := range m.Local().Requests {
+				out = append(out, Request{
+					GroupID: r.gid.String(), PeerID: q.Peer.String(), Fingerprint: q.Peer.Fingerprint(), Note: q.Note, State: "pending",
+				})
+			}
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Approve lets a peer in that asked.
+func (n *Node) Approve(ctx context.Context, ref, peer string) (Request, error) {
+	return n.answerRequest(ctx, ref, peer, "approved", func(p keys.PeerID) group.Event { return group.Approve{Peer: p} })
+}
+
+// Decline refuses a peer that asked.
+func (n *Node) Decline(ctx context.Context, ref, peer string) (Request, error) {
+	return n.answerRequest(ctx, ref, peer, "declined", func(p keys.PeerID) group.Event { return group.Decline{Peer: p} })
+}
+
+func (n *Node) answerRequest(ctx context.Context, ref, peer, state string, ev func(keys.PeerID) group.Event) (Request, error) {
+	r, err := n.findGroup(ctx, ref)
+	if err != nil {
+		return Request{}, err
+	}
+	out := Request{GroupID: r.gid.String(), State: state}
+	var p keys.PeerID
+	var found error
+	if err := r.look(ctx, func(m *group.Machine) {
+		var asking []keys.PeerID
+		for _, q := range m.Local().Requests {
+			asking = append(asking, q.Peer)
+		}
+		if p, found = findPeerID(m, asking, peer); found != nil {
+			return
+		}
+		for _, q := range m.Local().Requests {
+			if q.Peer == p {
+				out.Note = q.Note
+			}
+		}
+	}); err != nil || found != nil {
+		return Request{}, errors.Join(err, found)
+	}
+	if _, err := r.act(ctx, ev(p)); err != nil {
+		return Request{}, personError(err)
+	}
+	out.PeerID, out.Fingerprint = p.String(), p.Fingerprint()
+	err = r.look(ctx, func(m *group.Machine) { out.Epoch = newestHeld(m) })
+	n.nudge(p)
+	n.bus.publish(Event{Kind: "request", GroupID: out.GroupID})
+	return out, err
+}
