@@ -86,13 +86,14 @@ type disk struct {
 	messages map[Hash]StoredMessage
 	keys     map[Hash]keys.Secret
 	latest   map[latestKey]Verified
+	holds    map[PeerID]Holds
 	out      []OutItem
 	local    *Local
 	alarms   []Alarm
 }
 
 func newDisk() *disk {
-	return &disk{entries: map[Hash]Verified{}, messages: map[Hash]StoredMessage{}, keys: map[Hash]keys.Secret{}, latest: map[latestKey]Verified{}}
+	return &disk{entries: map[Hash]Verified{}, messages: map[Hash]StoredMessage{}, keys: map[Hash]keys.Secret{}, latest: map[latestKey]Verified{}, holds: map[PeerID]Holds{}}
 }
 
 // copy is what a backup made now would hold.
@@ -120,6 +121,9 @@ func (d *disk) keep(t testing.TB, gid Hash, r Ready) {
 	}
 	for _, v := range r.Batch.Latest {
 		d.latest[latestKey{v.Kind(), v.Author()}] = v
+	}
+	for _, h := range r.Batch.Holds {
+		d.holds[h.Peer] = h
 	}
 	d.keepOut(r.Batch)
 	if r.Batch.Local != nil {
@@ -153,6 +157,9 @@ func (d *disk) stored() Stored {
 	}
 	for _, v := range d.latest {
 		s.Latest = append(s.Latest, v)
+	}
+	for _, h := range d.holds {
+		s.Holds = append(s.Holds, h)
 	}
 	return s
 }

@@ -309,6 +309,7 @@ func (m *Machine) hold(rec *message) (other *message) {
 	for _, d := range rec.deps {
 		d.citers = append(d.citers, rec)
 	}
+	m.noteCited(rec)
 	for _, h := range rec.lacks {
 		m.lacked[h.Hash] = append(m.lacked[h.Hash], rec)
 	}

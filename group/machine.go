@@ -28,6 +28,7 @@ type Stored struct {
 	Erased   []Hash
 	Outbox   []OutItem
 	Latest   []Verified // bundles and reports
+	Holds    []Holds    // who holds what of this node's own messages
 	Local    *Local
 }
 
@@ -53,6 +54,7 @@ type Machine struct {
 	early   map[Hash]keys.Secret // room keys by commitment, before their epoch
 	bundles map[PeerID]keys.Bundle
 	reports map[PeerID]*Report
+	holds   map[PeerID][]LogHead // what members hold of this node's own messages
 	latest  map[latestKey]Verified
 
 	out    []OutItem
@@ -105,7 +107,7 @@ func New(cfg Config, stored Stored) *Machine {
 		g: newGraph(cfg.GID), self: cfg.Self, me: cfg.Self.PeerID(),
 		logs: map[chain]*msgLog{}, msgs: map[Short]*message{}, offers: map[chain][]Based{}, lacked: map[Short][]*message{}, sealedUnder: map[int]int{},
 		pend: newPending(), held: map[Hash]keys.Secret{}, erased: map[Hash]bool{}, early: map[Hash]keys.Secret{},
-		bundles: map[PeerID]keys.Bundle{}, reports: map[PeerID]*Report{}, latest: map[latestKey]Verified{},
+		bundles: map[PeerID]keys.Bundle{}, reports: map[PeerID]*Report{}, holds: map[PeerID][]LogHead{}, latest: map[latestKey]Verified{},
 		online: map[PeerID]bool{}, r: new(Ready),
 	}
 	if stored.Local != nil {
@@ -143,6 +145,9 @@ func (m *Machine) restore(stored Stored) {
 		m.receiveEntry(v)
 	}
 	m.kept = nil
+	for _, h := range stored.Holds {
+		m.holds[h.Peer] = h.Logs
+	}
 	slices.SortFunc(stored.Messages, func(a, b StoredMessage) int { return compareOrd(a.Ord, b.Ord, a.Hash, b.Hash) })
 	for _, s := range stored.Messages {
 		m.restoreMessage(s)

@@ -160,12 +160,13 @@ type Batch struct {
 	OutDel   []uint64
 	Latest   []Verified // replace the older bundle or report of that author
 	Alarms   []Alarm
+	Holds    []Holds // replace the older one of that member
 	Local    *Local
 }
 
 // Empty reports whether there is nothing to store.
 func (b *Batch) Empty() bool {
-	return len(b.Entries)+len(b.Messages)+len(b.OutPut)+len(b.OutDel)+len(b.Latest)+len(b.Alarms) == 0 && b.Local == nil
+	return len(b.Entries)+len(b.Messages)+len(b.OutPut)+len(b.OutDel)+len(b.Latest)+len(b.Alarms)+len(b.Holds) == 0 && b.Local == nil
 }
 
 // StoredEntry is an applied control entry with its exact ord.
@@ -226,7 +227,8 @@ const (
 	ShowKey
 	ShowHeld
 	ShowAlarm
-	ShowCopied // this home was rolled back, or copied: a new lane began
+	ShowDelivered // a member is known to hold more of this node's messages
+	ShowCopied    // this home was rolled back, or copied: a new lane began
 )
 
 // Shown is something that a person may see now.
@@ -276,6 +278,8 @@ func (m *Machine) handle(ev Event) error {
 		return m.onKey(ev)
 	case JoinAsked:
 		return m.onJoinAsked(ev.Request)
+	case Holds:
+		m.onHolds(ev)
 	case Wished:
 		m.onWish(ev.From)
 	case Online:

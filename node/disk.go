@@ -20,6 +20,7 @@ import (
 //	/o/<ord>/m/<author>/<lane>/<seq>/<hash>             display order of messages
 //	/o/<shown>/n<ord>/<author>/<lane>/<seq>/<hash>      and of events: after them
 //	/q/<n>                                 outbox
+//	/h/<member>                            what that member holds of this node's messages
 //	/l/<kind>/<author>                     newest bundle or report
 //	/x/<author>/<lane>/<seq>               alarm
 //	/local                                 what this node alone decided
@@ -123,6 +124,9 @@ func (d *disk) put(b *store.Batch, from *group.Batch) {
 		a := v.Author()
 		d.space.Put(b, fmt.Sprintf("/l/%02x/%x", byte(v.Kind()), a[:]), v.Payload)
 	}
+	for _, h := range from.Holds {
+		d.space.Put(b, fmt.Sprintf("/h/%x", h.Peer[:]), keys.Marshal(h))
+	}
 	for _, x := range from.Alarms {
 		d.space.Put(b, fmt.Sprintf("/x/%x/%s/%s", x.Author[:], store.Num(x.Lane), store.Num(x.Seq)), nil)
 	}
@@ -177,6 +181,15 @@ func (d *disk) loadSmall(s *group.Stored) error {
 	if err := d.each("/l", func(_ string, v []byte) error {
 		if r, err := group.DecodeOwn(d.gid, v); err == nil {
 			s.Latest = append(s.Latest, r)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	if err := d.each("/h", func(_ string, v []byte) error {
+		var h group.Holds
+		if keys.Unmarshal(v, &h) == nil {
+			s.Holds = append(s.Holds, h)
 		}
 		return nil
 	}); err != nil {

@@ -188,7 +188,7 @@ func (p *player) say(gid, text string) Sent {
 	return sent[0]
 }
 
-// messages returns the messages of a log, in order of display.
+// messages returns the messages of a log that have left, in order of display.
 func (p *player) messages(gid string) []LogLine {
 	p.t.Helper()
 	var out []LogLine
@@ -196,7 +196,7 @@ func (p *player) messages(gid string) []LogLine {
 		page, err := p.Log(within(p.t, 60*time.Second), gid, LogQuery{After: after})
 		ok(p.t, err)
 		for _, l := range page {
-			if l.Kind == "message" {
+			if l.Kind == "message" && (l.State == nil || *l.State != "held") {
 				out = append(out, l)
 			}
 		}

@@ -33,8 +33,8 @@ func (n *Node) Log(ctx context.Context, ref string, q LogQuery) ([]LogLine, erro
 	return r.linesAfter(ctx, q.After, q.Limit)
 }
 
-// linesAfter returns up to limit lines after a cursor. Gaps stand at the end of
-// the last page.
+// linesAfter returns up to limit lines after a cursor. What has no place in the
+// order stands at the end of the last page.
 func (r *room) linesAfter(ctx context.Context, after string, limit int) ([]LogLine, error) {
 	key, item, err := splitCursor(after)
 	if err != nil {
@@ -58,16 +58,16 @@ func (r *room) linesAfter(ctx context.Context, after string, limit int) ([]LogLi
 			return out[:limit], nil
 		}
 	}
-	gaps, err := r.gapLines(ctx)
-	if len(out)+len(gaps) <= limit && !strings.HasPrefix(after, gapCursor) {
-		out = append(out, gaps...)
+	end, err := r.endLines(ctx)
+	if len(out)+len(end) <= limit && after != EndCursor {
+		out = append(out, end...)
 	}
 	return out, err
 }
 
 // lastLines returns the last lines, oldest first.
 func (r *room) lastLines(ctx context.Context, limit int) ([]LogLine, error) {
-	out, err := r.gapLines(ctx)
+	out, err := r.endLines(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -90,17 +90,19 @@ func (r *room) lastLines(ctx context.Context, limit int) ([]LogLine, error) {
 	return out, nil
 }
 
-// A cursor is a key of the display order and the item in that record.
-const gapCursor = "gap"
+// EndCursor is the cursor of lines that have no place in the order yet: what is
+// missing, and what is held. Other cursors are a key of the display order and
+// the item in that record.
+const EndCursor = "end"
 
 func cursor(key string, item int) string { return key + "#" + strconv.Itoa(item) }
 
 func splitCursor(c string) (key string, item int, err error) {
-	if c == "" || strings.HasPrefix(c, gapCursor) {
-		if c != "" {
-			return "/o/z", 0, nil
-		}
+	switch c {
+	case "":
 		return "", 0, nil
+	case EndCursor:
+		return "/o/z", 0, nil
 	}
 	key, num, _ := strings.Cut(c, "#")
 	item, err = strconv.Atoi(num)
@@ -174,6 +176,7 @@ func (r *room) messageLines(m *group.Machine, key string, s group.StoredMessage)
 		base.Kind, base.Reason = "unreadable", ptr("the record does not open under its key")
 		return []LogLine{base}
 	}
+	base.markDelivered(m.Delivery(s.Hash))
 	out := make([]LogLine, len(items))
 	for i, it := range items {
 		out[i] = base
@@ -276,19 +279,54 @@ func person(m *group.Machine, p keys.PeerID) string {
 	return strings.TrimSpace(cmp.Or(m.Name(p), "") + " ·" + p.Short())
 }
 
-// gapLines names what is known to be missing, at the end of the log.
-func (r *room) gapLines(ctx context.Context) ([]LogLine, error) {
+// markDelivered says how far a message of this person has come.
+func (l *LogLine) markDelivered(to, of int, own bool) {
+	if !own {
+		return
+	}
+	l.State, l.Delivered, l.Recipients = ptr("sent"), &to, &of
+	if to == of && of > 0 {
+		l.State = ptr("delivered")
+	}
+}
+
+// endLines lists what has no place in the order: first what is known to be
+// missing, then what this person said and is held.
+func (r *room) endLines(ctx context.Context) ([]LogLine, error) {
 	out := []LogLine{}
 	err := r.look(ctx, func(m *group.Machine) {
 		for _, g := range m.Gaps() {
 			out = append(out, r.gapLine(m, g))
 		}
+		held := m.Held()
+		for _, o := range held[:min(len(held), maxHeldLines)] {
+			out = append(out, r.heldLine(m, o))
+		}
+		if more := len(held) - maxHeldLines; more > 0 {
+			line := r.line("event", EndCursor)
+			line.Reason = ptr(fmt.Sprintf("%d more messages are held", more))
+			out = append(out, line)
+		}
 	})
 	return out, err
 }
 
+// maxHeldLines is how many of the held messages are listed.
+const maxHeldLines = 200
+
+// heldLine shows a message that waits in the outbox, with why and since when.
+func (r *room) heldLine(m *group.Machine, o group.OutItem) LogLine {
+	line := r.line("message", EndCursor)
+	line.MessageID, line.Sender, line.Time, line.Encrypted = ptr(o.ID.String()), ptr(m.Me().String()), timeText(o.Since), !o.Plain
+	if name := m.Name(m.Me()); name != "" {
+		line.SenderName = &name
+	}
+	line.Text, line.Reason, line.State = &o.Text, ptr(heldReason(m)), ptr("held")
+	return line
+}
+
 func (r *room) gapLine(m *group.Machine, g group.Gap) LogLine {
-	line := r.line("gap", gapCursor)
+	line := r.line("gap", EndCursor)
 	line.Sender, line.Seq = ptr(g.Author.String()), &g.From
 	line.Reason = ptr(fmt.Sprintf("%d records from %s missing (%d-%d); asking the others", g.To-g.From+1, person(m, g.Author), g.From, g.To))
 	return line
@@ -312,6 +350,8 @@ func (r *room) showAll(rd *group.Ready) {
 			r.showUnder(s.Hash, rd)
 		case group.ShowRequest:
 			r.n.bus.publish(Event{Kind: "request", GroupID: r.gid.String(), Data: aboutPeer(s.Author)})
+		case group.ShowDelivered:
+			r.n.bus.publish(Event{Kind: "delivered", GroupID: r.gid.String(), Data: aboutPeer(s.Author)})
 		case group.ShowAlarm, group.ShowCopied:
 			r.n.bus.publish(Event{Kind: "alarm", GroupID: r.gid.String(), Data: aboutPeer(s.Author)})
 		}

@@ -51,10 +51,19 @@ func (o *outlet) take() [][]byte {
 	return out
 }
 
+// settled is how long after the last payload the others are asked whether they
+// hold it: gossip has brought it by then, or has lost it.
+const settled = time.Second
+
 func (o *outlet) run(ctx context.Context) {
+	quiet := time.NewTimer(settled)
+	defer quiet.Stop()
 	for {
 		select {
 		case <-o.more:
+		case <-quiet.C:
+			o.r.syncer.kick()
+			continue
 		case <-ctx.Done():
 			return
 		}
@@ -63,6 +72,7 @@ func (o *outlet) run(ctx context.Context) {
 				return
 			}
 		}
+		quiet.Reset(settled)
 	}
 }
 

@@ -49,8 +49,12 @@ func (r *room) serveSync(ctx context.Context, s *mesh.Stream, h hello) error {
 	if h.Wish {
 		r.post(group.Wished{From: s.Peer()})
 	}
-	if err := put(s, welcome{Member: true, Root: root(mine), Peers: r.told(s.Peer())}); err != nil || h.Root == root(mine) {
+	if err := put(s, welcome{Member: true, Root: root(mine), Peers: r.told(s.Peer())}); err != nil {
 		return err
+	}
+	if h.Root == root(mine) {
+		r.post(group.Holds{Peer: s.Peer(), Logs: mine.Logs})
+		return nil
 	}
 	var theirs group.Heights
 	if err := get(s, &theirs); err != nil {
@@ -69,7 +73,11 @@ func (r *room) serveSync(ctx context.Context, s *mesh.Stream, h hello) error {
 	if err := put(s, mine); err != nil {
 		return err
 	}
-	return r.giveBatches(s, miss)
+	if err := r.giveBatches(s, miss); err != nil {
+		return err
+	}
+	r.post(group.Holds{Peer: s.Peer(), Logs: mine.Logs}) // the last batch is durable there
+	return nil
 }
 
 // giveBatches sends what is missing: control entries, then messages in display

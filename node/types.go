@@ -124,6 +124,10 @@ type LogLine struct {
 	Text       *string `json:"text"`   // only for kind message
 	Reason     *string `json:"reason"` // why unreadable, what is missing, what happened
 	Cursor     string  `json:"cursor"` // position for paging; opaque
+
+	State      *string `json:"state"`      // of this person's messages: held, sent, delivered
+	Delivered  *int    `json:"delivered"`  // of those that left: how many others are known to hold it
+	Recipients *int    `json:"recipients"` // and how many it is for: those who may read it
 }
 
 // LogQuery selects lines of a group's log, oldest first.
@@ -178,7 +182,7 @@ type Verification struct {
 // log, or something else about the group or a request changed.
 type Event struct {
 	ID      uint64          `json:"id"`
-	Kind    string          `json:"kind"` // log, group, request, invitation, join
+	Kind    string          `json:"kind"` // log, group, request, invitation, join, delivered, alarm
 	GroupID string          `json:"group_id"`
 	Line    *LogLine        `json:"line,omitempty"`
 	Data    json.RawMessage `json:"data,omitempty"`

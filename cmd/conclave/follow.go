@@ -68,7 +68,7 @@ func (f *follower) begin(ctx context.Context, c *api.Client, o logOptions) error
 		if err != nil {
 			return err
 		}
-		if len(oldest) > 0 && oldest[0].Kind != "gap" { // what is missing has no place of its own
+		if len(oldest) > 0 && oldest[0].Cursor != node.EndCursor { // what is missing or held has no place of its own
 			f.floor = oldest[0].Cursor
 		}
 	}
@@ -92,6 +92,9 @@ func (f *follower) take(lines iter.Seq2[node.LogLine, error]) error {
 // print writes a line once. A line whose text could not be read, and now can,
 // is another line.
 func (f *follower) print(l node.LogLine) error {
+	if value(l.State) == "held" {
+		return nil // shown once it has left
+	}
 	id := maphash.String(f.seed, l.Kind+" "+l.Cursor+" "+value(l.Reason))
 	if f.printed[id] {
 		return nil

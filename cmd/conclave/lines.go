@@ -16,6 +16,7 @@ type linePrinter struct {
 	self   string // our peer ID: own lines say "you"
 	colour bool
 	zone   *time.Location
+	now    func() time.Time
 	day    string // of the line before
 }
 
@@ -63,9 +64,13 @@ func (p *linePrinter) format(clock string, l node.LogLine) string {
 	switch l.Kind {
 	case "message":
 		if !l.Encrypted {
-			return p.plain("plain " + clock + " " + p.who(l) + "  " + words.Text(value(l.Text), plainMargin))
+			return p.plain("plain " + clock + " " + p.who(l) + "  " + words.Text(value(l.Text), plainMargin) + p.progress(l))
 		}
-		return clock + " " + p.who(l) + "  " + words.Text(value(l.Text), margin)
+		line := clock + " " + p.who(l) + "  " + words.Text(value(l.Text), margin) + p.progress(l)
+		if value(l.State) == "held" {
+			return p.dim(line)
+		}
+		return line
 	case "unreadable":
 		return p.dim(clock + " ⋯ cannot be read, from " + p.who(l) + " · " + reason)
 	case "gap":
@@ -73,6 +78,22 @@ func (p *linePrinter) format(clock string, l node.LogLine) string {
 	}
 	return p.dim(clock + " ─ " + reason + " ─")
 }
+
+// progress says what is still open about an own message. Its way to the others
+// takes a moment, of which nobody need be told.
+func (p *linePrinter) progress(l node.LogLine) string {
+	at, _ := parseTime(l.Time, p.zone)
+	if value(l.State) == "sent" && p.now().Sub(at) < onTheWay {
+		return ""
+	}
+	open := words.Progress(value(l.State), words.Line(value(l.Reason)), l.Delivered, l.Recipients)
+	if open == "" {
+		return ""
+	}
+	return "  · " + open
+}
+
+const onTheWay = 10 * time.Second
 
 const (
 	margin      = "      │ "

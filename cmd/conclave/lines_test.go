@@ -11,7 +11,7 @@ import (
 func show(t *testing.T, colour bool, lines ...node.LogLine) string {
 	t.Helper()
 	var out strings.Builder
-	p := &linePrinter{w: &out, self: "12D3KooWmyself", colour: colour, zone: time.UTC}
+	p := &linePrinter{w: &out, self: "12D3KooWmyself", colour: colour, zone: time.UTC, now: func() time.Time { return time.Date(2026, 11, 21, 0, 2, 0, 0, time.UTC) }}
 	for _, l := range lines {
 		if err := p.print(l); err != nil {
 			t.Fatal(err)
@@ -49,6 +49,31 @@ plain       │ is 4.12
 09:15 ⋯ cannot be read, from bob ·x81TaQ · no key 12 yet
 ── Saturday 21 November 2026 ──
 00:01 you  ok
+`
+	if got != want {
+		t.Errorf("got\n%s", got)
+	}
+}
+
+func TestOpenLines(t *testing.T) {
+	own := func(at, state string, to, of int) node.LogLine {
+		l := text("message", "12D3KooWmyself", "me", at, "ok", "waiting for key 13", true)
+		l.State, l.Delivered, l.Recipients = &state, &to, &of
+		return l
+	}
+	got := show(t, false,
+		own("2026-11-21T00:01:00.000Z", "delivered", 2, 2),
+		own("2026-11-21T00:01:00.000Z", "sent", 1, 2),
+		own("2026-11-21T00:01:00.000Z", "sent", 0, 0),
+		own("2026-11-21T00:01:55.000Z", "sent", 1, 2),
+		own("2026-11-21T00:02:00.000Z", "held", 0, 0),
+	)
+	want := `── Saturday 21 November 2026 ──
+00:01 you  ok
+00:01 you  ok  · so far with 1 of 2
+00:01 you  ok
+00:01 you  ok
+00:02 you  ok  · held: waiting for key 13
 `
 	if got != want {
 		t.Errorf("got\n%s", got)

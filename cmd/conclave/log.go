@@ -131,6 +131,6 @@ func (a *app) logPrinter(ctx context.Context, c *api.Client) (logOutput, error) 
 	if err != nil {
 		return logOutput{}, err
 	}
-	p := &linePrinter{w: w, self: s.PeerID, colour: a.colour(), zone: time.Local}
+	p := &linePrinter{w: w, self: s.PeerID, colour: a.colour(), zone: time.Local, now: time.Now}
 	return logOutput{p.print, w.Flush}, nil
 }

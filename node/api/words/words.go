@@ -71,6 +71,18 @@ func Delivery(state string, epoch *uint64, encrypted bool) string {
 	return Line(state)
 }
 
+// Progress says what is still open about a message of one's own, "" where it is
+// with everyone that it is for.
+func Progress(state, reason string, to, of *int) string {
+	switch {
+	case state == "held":
+		return "held: " + reason
+	case state == "sent" && to != nil && of != nil && *of > 0:
+		return fmt.Sprintf("so far with %d of %d", *to, *of)
+	}
+	return ""
+}
+
 // Count is n with the word for one or for many.
 func Count(n int, one, many string) string {
 	if n == 1 {
