@@ -27,12 +27,14 @@ type room struct {
 	direct *[2]keys.PeerID
 	disk   *disk
 	jobs   chan job
+	late   *late
 	out    *outlet
 	syncer *syncer
 	topic  *mesh.Topic
 
 	roster  atomic.Pointer[roster] // what the validator reads
 	applied sync.Map               // group.Short of every applied control entry
+	tops    sync.Map               // logKey to the newest seq held
 
 	compared atomic.Bool   // the start is over: this node may sign
 	signing  chan struct{} // closed with it
@@ -48,7 +50,8 @@ type room struct {
 // roster is who may speak on the topic, as the validator sees it.
 type roster struct {
 	members  map[keys.PeerID]bool
-	admitted map[keys.PeerID]bool // members and former members
+	admitted map[keys.PeerID]bool    // members and former members
+	budgets  map[keys.PeerID]*budget // of members
 }
 
 // job is one thing for the loop: events to step, then a look at the Machine.
@@ -80,7 +83,7 @@ func (n *Node) openRoom(gid keys.Hash, direct *[2]keys.PeerID) (*room, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &room{n: n, gid: gid, direct: direct, disk: d, jobs: make(chan job, jobBacklog), waiters: map[keys.ItemID]chan group.SentItem{}, signing: make(chan struct{})}
+	r := &room{n: n, gid: gid, direct: direct, disk: d, jobs: make(chan job, jobBacklog), late: newLate(), waiters: map[keys.ItemID]chan group.SentItem{}, signing: make(chan struct{})}
 	r.out, r.syncer = newOutlet(r), newSyncer(r)
 	return r, r.reload(n.bundle)
 }
@@ -94,6 +97,9 @@ func (r *room) reload(bundle keys.Bundle) error {
 	r.m = group.New(group.Config{GID: r.gid, Self: r.n.self, Direct: r.direct, Bundle: bundle, Careful: !r.compared.Load()}, stored)
 	for _, e := range stored.Entries {
 		r.applied.Store(group.Short(e.Hash[:16]), true)
+	}
+	for _, s := range stored.Messages {
+		r.noteTop(s)
 	}
 	r.swapRoster(r.m.Members())
 	return nil
@@ -153,15 +159,22 @@ func (r *room) act(ctx context.Context, ev group.Event) ([]group.Ready, error) {
 }
 
 // loop runs the room. Everything that waits when a turn begins shares its one
-// atomic write.
+// atomic write. What came faster than its author may waits for a moment without
+// jobs.
 func (r *room) loop(ctx context.Context) {
 	defer r.wake.Stop()
 	for {
+		tooFast := r.late.more
+		if len(r.jobs) > 0 {
+			tooFast = nil
+		}
 		select {
 		case j := <-r.jobs:
 			r.turn(r.gather(j))
 		case <-r.wake.C:
 			r.turn(r.onWake())
+		case <-tooFast:
+			r.onLate()
 		case <-ctx.Done():
 			return
 		}

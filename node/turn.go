@@ -151,6 +151,9 @@ func (r *room) carryOut(rd *group.Ready) {
 	for _, e := range rd.Batch.Entries {
 		r.applied.Store(group.Short(e.Hash[:16]), true)
 	}
+	for _, s := range rd.Batch.Messages {
+		r.noteTop(s)
+	}
 	if rd.Members != nil {
 		r.swapMembers(rd.Members, rd.Drop)
 	}
@@ -193,9 +196,16 @@ func (r *room) swapMembers(members, drop []keys.PeerID) {
 }
 
 func (r *room) swapRoster(members []keys.PeerID) {
-	next := &roster{members: map[keys.PeerID]bool{}, admitted: map[keys.PeerID]bool{}}
+	next := &roster{members: map[keys.PeerID]bool{}, admitted: map[keys.PeerID]bool{}, budgets: map[keys.PeerID]*budget{}}
+	before := r.roster.Load()
 	for _, p := range members {
 		next.members[p] = true
+		if before != nil {
+			next.budgets[p] = before.budgets[p]
+		}
+		if next.budgets[p] == nil {
+			next.budgets[p] = newBudget()
+		}
 	}
 	for _, p := range r.m.Everyone() {
 		next.admitted[p] = true

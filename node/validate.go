@@ -22,6 +22,10 @@ func (r *room) validate(from keys.PeerID, data []byte) mesh.Verdict {
 	if !ros.members[from] {
 		return mesh.Ignore
 	}
+	if !r.pays(ros, from, v).Allow() {
+		r.deliverLate(v)
+		return mesh.Ignore // kept if there is room, but not relayed
+	}
 	if !r.deliver(v) {
 		return mesh.Ignore
 	}
@@ -41,6 +45,14 @@ func (r *room) deliver(v group.Verified) bool {
 		return true
 	}
 	return r.post(group.Received{Record: v})
+}
+
+// deliverLate hands on a record beyond its author's budget. A key that comes so
+// is asked for again.
+func (r *room) deliverLate(v group.Verified) {
+	if v.Chunk() == nil {
+		r.late.add(v)
+	}
 }
 
 // isEarlyPlain reports whether v is a plaintext message whose control view is
