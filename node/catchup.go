@@ -54,7 +54,7 @@ func (r *room) pull(ctx context.Context, p keys.PeerID, wish bool) error {
 	}
 	r.meet(w.Peers)
 	if w.Root == root(mine) {
-		r.post(group.Holds{Peer: p, Logs: mine.Logs})
+		r.syncer.compared(p, mine)
 		return nil
 	}
 	if err := put(s, mine); err != nil {
@@ -64,7 +64,7 @@ func (r *room) pull(ctx context.Context, p keys.PeerID, wish bool) error {
 	if err := get(s, &theirs); err != nil {
 		return err
 	}
-	r.post(group.Holds{Peer: p, Logs: theirs.Logs})
+	r.syncer.compared(p, theirs)
 	return r.takeBatches(ctx, s)
 }
 

@@ -53,13 +53,14 @@ func (r *room) serveSync(ctx context.Context, s *mesh.Stream, h hello) error {
 		return err
 	}
 	if h.Root == root(mine) {
-		r.post(group.Holds{Peer: s.Peer(), Logs: mine.Logs})
+		r.syncer.compared(s.Peer(), mine)
 		return nil
 	}
 	var theirs group.Heights
 	if err := get(s, &theirs); err != nil {
 		return err
 	}
+	r.syncer.compared(s.Peer(), theirs)
 	var miss group.Missing
 	var refused error
 	if err := r.look(ctx, func(m *group.Machine) {
@@ -76,7 +77,7 @@ func (r *room) serveSync(ctx context.Context, s *mesh.Stream, h hello) error {
 	if err := r.giveBatches(s, miss); err != nil {
 		return err
 	}
-	r.post(group.Holds{Peer: s.Peer(), Logs: mine.Logs}) // the last batch is durable there
+	r.syncer.compared(s.Peer(), mine) // the last batch is durable there
 	return nil
 }
 

@@ -17,12 +17,14 @@ type syncer struct {
 	mu     sync.Mutex
 	prefer []keys.PeerID // peers known to hold more
 	more   chan struct{}
-	pulled chan struct{} // has something once a member was asked
-	told   []group.Gap   // what followers know to be missing; only the loop touches it
+	pulled chan struct{}                   // has something once a member was asked
+	heard  map[keys.PeerID][]group.LogHead // what members said they hold, newest word
+	tried  time.Time                       // end of the last round that reached a member
+	told   []group.Gap                     // what followers know to be missing; only the loop touches it
 }
 
 func newSyncer(r *room) *syncer {
-	return &syncer{r: r, more: make(chan struct{}, 1), pulled: make(chan struct{}, 1)}
+	return &syncer{r: r, more: make(chan struct{}, 1), pulled: make(chan struct{}, 1), heard: map[keys.PeerID][]group.LogHead{}}
 }
 
 // kick asks for a round soon.
@@ -91,6 +93,41 @@ func pause(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// What is remembered of members' heights, for people to see who holds what is
+// missing here.
+const (
+	maxHeard      = 256 // members
+	maxHeardHeads = 256 // of each
+)
+
+// compared notes what a member said that it holds.
+func (s *syncer) compared(p keys.PeerID, h group.Heights) {
+	s.r.post(group.Holds{Peer: p, Logs: h.Logs})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, known := s.heard[p]; known || len(s.heard) < maxHeard {
+		s.heard[p] = slices.Clone(h.Logs[:min(len(h.Logs), maxHeardHeads)])
+	}
+	s.tried = time.Now()
+}
+
+// holders lists the members who said that they hold something of a gap, and when
+// a member was last asked.
+func (s *syncer) holders(g group.Gap) (out []keys.PeerID, tried time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	members := s.r.roster.Load().members
+	for p, logs := range s.heard {
+		if members[p] && slices.ContainsFunc(logs, func(h group.LogHead) bool {
+			return h.Author == g.Author && h.Lane == g.Lane && h.Base < g.To && h.Seq >= g.From
+		}) {
+			out = append(out, p)
+		}
+	}
+	slices.SortFunc(out, keys.PeerID.Compare)
+	return out, s.tried
 }
 
 // round asks a few connected members for what they hold more, then for keys. It

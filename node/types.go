@@ -125,9 +125,19 @@ type LogLine struct {
 	Reason     *string `json:"reason"` // why unreadable, what is missing, what happened
 	Cursor     string  `json:"cursor"` // position for paging; opaque
 
-	State      *string `json:"state"`      // of this person's messages: held, sent, delivered
-	Delivered  *int    `json:"delivered"`  // of those that left: how many others are known to hold it
-	Recipients *int    `json:"recipients"` // and how many it is for: those who may read it
+	Missing    *Missing `json:"missing"`    // of a gap
+	State      *string  `json:"state"`      // of this person's messages: held, sent, delivered
+	Delivered  *int     `json:"delivered"`  // of those that left: how many others are known to hold it
+	Recipients *int     `json:"recipients"` // and how many it is for: those who may read it
+}
+
+// Missing describes a gap: records of one author that are known to exist. Each
+// holds one message or more.
+type Missing struct {
+	From   uint64   `json:"from"` // sequence numbers
+	To     uint64   `json:"to"`
+	HeldBy []string `json:"held_by"` // members who said that they hold some of them
+	Asked  *string  `json:"asked"`   // when a member was last asked; null: none yet
 }
 
 // LogQuery selects lines of a group's log, oldest first.

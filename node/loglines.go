@@ -1,0 +1,157 @@
+package node
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
+
+	"conclave/group"
+	"conclave/keys"
+)
+
+// messageLines opens a message: one line an item, or one line that says why it
+// cannot be read. Only called from the loop.
+func (r *room) messageLines(m *group.Machine, key string, s group.StoredMessage) []LogLine {
+	if !m.Visible(s.Hash) {
+		return nil
+	}
+	v, err := group.DecodeOwn(r.gid, s.Payload)
+	if err != nil {
+		return nil
+	}
+	x := v.Msg()
+	base := r.line("message", cursor(key, 0))
+	base.Sender, base.Seq, base.Time = ptr(x.Author.String()), &x.Seq, timeText(x.Time)
+	if name := m.Name(x.Author); name != "" {
+		base.SenderName = &name
+	}
+	var room keys.Secret
+	if len(x.EID) > 0 {
+		eid := keys.Hash(x.EID)
+		e, _ := m.Epoch(eid)
+		base.Encrypted, base.Epoch, base.EID = true, &e.Gen, ptr(eid.String())
+		var held bool
+		if room, held = m.Key(eid); !held {
+			base.Kind, base.Reason = "unreadable", ptr(unreadable(m.MayRead(s.Hash), e.Gen))
+			return []LogLine{base}
+		}
+	}
+	items, err := x.Items(room)
+	if err != nil {
+		base.Kind, base.Reason = "unreadable", ptr("the record does not open under its key")
+		return []LogLine{base}
+	}
+	base.markDelivered(m.Delivery(s.Hash))
+	out := make([]LogLine, len(items))
+	for i, it := range items {
+		out[i] = base
+		out[i].Cursor, out[i].MessageID, out[i].Text = cursor(key, i), ptr(it.ID.String()), ptr(it.Text)
+	}
+	return out
+}
+
+// unreadable says why a text cannot be read here.
+func unreadable(err error, gen uint64) string {
+	switch {
+	case errors.Is(err, group.RefusedHistory):
+		return "sealed before you joined"
+	case errors.Is(err, group.RefusedErased):
+		return "its key was erased"
+	case errors.Is(err, group.RefusedDead), errors.Is(err, group.RefusedNotMember):
+		return "sealed after you left"
+	}
+	return fmt.Sprintf("waiting for key %d", gen)
+}
+
+// entryLines tells people about a change of the group. Only called from the loop.
+func (r *room) entryLines(m *group.Machine, key string, h keys.Hash) []LogLine {
+	e, ok := m.Entry(h)
+	if !ok || e.Void {
+		return nil
+	}
+	text := eventText(m, e)
+	if text == "" {
+		return nil
+	}
+	line := r.line("event", cursor(key, 0))
+	line.Sender, line.Seq, line.Time, line.Reason = ptr(e.Author.String()), &e.Seq, timeText(e.Time), &text
+	if name := m.Name(e.Author); name != "" {
+		line.SenderName = &name
+	}
+	if e.Type == group.TypeEpoch {
+		line.Epoch, line.EID = &e.Gen, ptr(h.String())
+	}
+	return []LogLine{line}
+}
+
+// eventText says in words what a control entry did, "" where people need not know.
+func eventText(m *group.Machine, e group.EntryInfo) string {
+	who, whom := person(m, e.Author), person(m, e.Subject)
+	switch e.Type {
+	case group.TypeGenesis:
+		return who + " created the group"
+	case group.TypeSet:
+		if e.Switched {
+			return fmt.Sprintf("%s switched encryption %s", who, map[bool]string{true: "on", false: "off"}[e.Settings.E2EE])
+		}
+		return who + " changed the settings"
+	case group.TypeAdd, group.TypeJoin:
+		return whom + " joined, let in by " + who
+	case group.TypeLeave:
+		return who + " left"
+	case group.TypeKick:
+		return whom + " was removed by " + who
+	case group.TypeBan:
+		return whom + " was banned by " + who
+	case group.TypeUnban:
+		return whom + " may be let in again, says " + who
+	case group.TypeEpoch:
+		return fmt.Sprintf("key %d by %s: %s", e.Gen, who, reasonText(e.Reason))
+	case group.TypeGrant:
+		return whom + " is a deputy now, by " + who
+	case group.TypeRevoke:
+		return "a deputy's rights were taken back by " + who
+	case group.TypeTransfer:
+		return "the group has a new owner"
+	}
+	return ""
+}
+
+func reasonText(r group.Reason) string {
+	switch r {
+	case group.ReasonCreate:
+		return "the first"
+	case group.ReasonAdmitted:
+		return "somebody joined"
+	case group.ReasonRemoved:
+		return "somebody left or was removed"
+	case group.ReasonEncryptionOn:
+		return "encryption was switched on"
+	case group.ReasonAge:
+		return "the old one had served its time"
+	case group.ReasonMessages:
+		return "the old one had served its messages"
+	case group.ReasonRequest:
+		return "on request"
+	case group.ReasonRescue:
+		return "nobody could hand over the old one"
+	}
+	return "so that everyone has it"
+}
+
+// person is a name and a short fingerprint, always together.
+func person(m *group.Machine, p keys.PeerID) string {
+	return strings.TrimSpace(cmp.Or(m.Name(p), "") + " ·" + p.Short())
+}
+
+// markDelivered says how far a message of this person has come.
+func (l *LogLine) markDelivered(to, of int, own bool) {
+	if !own {
+		return
+	}
+	l.State, l.Delivered, l.Recipients = ptr("sent"), &to, &of
+	if to == of && of > 0 {
+		l.State = ptr("delivered")
+	}
+}
