@@ -121,8 +121,25 @@ func (g gateFS) file(name string, f vfs.File, err error) (vfs.File, error) {
 
 func (g gateFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	g.state.enter()
+	if strings.HasPrefix(g.PathBase(name), "marker.") {
+		if err := g.state.leave(name, g.syncDir(g.PathDir(name))); err != nil {
+			return nil, err
+		}
+	}
 	f, err := g.FS.Create(name, c)
 	return g.file(name, f, err)
+}
+
+// syncDir comes before a marker, by which pebble finds its other files: it
+// creates one of those, then the marker, and syncs the folder once for both. A
+// power cut in between may leave the marker alone, and a database that does not
+// open.
+func (g gateFS) syncDir(dir string) error {
+	f, err := g.FS.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 func (g gateFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.OpenOption) (vfs.File, error) {
