@@ -24,9 +24,13 @@ type Error struct {
 	Kind    Kind
 	Message string
 	Hint    string
+
+	cause error
 }
 
 func (e *Error) Error() string { return e.Message }
+
+func (e *Error) Unwrap() error { return e.cause }
 
 // KindOf returns the kind of err, KindError for any that is not an *Error.
 func KindOf(err error) Kind {

@@ -29,11 +29,11 @@ func diskError(err error) error {
 	case err == nil, errors.As(err, &known):
 		return err
 	case errors.Is(err, store.ErrDiskFull):
-		return &Error{Kind: KindError, Message: "disk full", Hint: "free some space; reading goes on meanwhile"}
+		return &Error{Kind: KindError, Message: "disk full", Hint: "free some space; reading goes on meanwhile", cause: err}
 	case errors.Is(err, store.ErrFailed), errors.As(err, &errno):
-		return &Error{Kind: KindError, Message: "the disk failed: " + err.Error(), Hint: "nothing that was acknowledged is lost; check the disk and start the node again"}
+		return &Error{Kind: KindError, Message: "the disk failed: " + err.Error(), Hint: "nothing that was acknowledged is lost; check the disk and start the node again", cause: err}
 	}
-	return &Error{Kind: KindError, Message: err.Error()}
+	return &Error{Kind: KindError, Message: err.Error(), cause: err}
 }
 
 // personError turns what the protocol refuses into one line and what to do.

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
@@ -112,6 +113,8 @@ func (p *player) tryUp(others ...*player) (err error) {
 		return nil
 	case <-p.ended:
 		return errors.Join(p.err, io.ErrUnexpectedEOF)
+	case <-time.After(nodeBound):
+		return fmt.Errorf("not ready after %s\n%s", nodeBound, goroutines())
 	}
 }
 
@@ -126,14 +129,34 @@ func (p *player) launch() {
 	}()
 	p.t.Cleanup(func() {
 		cancel()
-		<-ended
+		awaitEnd(p.t, p.name, ended)
 	})
+}
+
+// nodeBound is more time than a node ever takes to begin or to end.
+const nodeBound = 60 * time.Second
+
+func awaitEnd(t testing.TB, name string, ended <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-ended:
+	case <-time.After(nodeBound):
+		t.Fatalf("%s's node has not ended after %s\n%s", name, nodeBound, goroutines())
+	}
+}
+
+// goroutines says what everybody waits for.
+func goroutines() string {
+	var b strings.Builder
+	pprof.Lookup("goroutine").WriteTo(&b, 1)
+	return b.String()
 }
 
 // down ends the node and returns what Run said.
 func (p *player) down() error {
+	p.t.Helper()
 	p.end()
-	<-p.ended
+	awaitEnd(p.t, p.name, p.ended)
 	return p.err
 }
 

@@ -2,7 +2,6 @@ package node
 
 import (
 	"errors"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -75,7 +74,7 @@ func TestNothingAfterAFailedWrite(t *testing.T) {
 		t.Errorf("%d payloads left after the failure", len(out))
 	}
 	var said *Error
-	if err := diskError(<-r.n.fatal); !errors.As(err, &said) || !strings.Contains(said.Message, "the disk failed") {
+	if err := diskError(<-r.n.fatal); !errors.As(err, &said) || !diskFailed(err) {
 		t.Errorf("the node ends with %v", err)
 	}
 }
