@@ -37,7 +37,7 @@ func helper() bool {
 	case "observer":
 		helpObserver()
 	case "halfopen":
-		helpHalfOpen(args[0])
+		helpHalfOpen(args[0], args[1:])
 	case "crowd":
 		helpCrowd(args[0])
 	}
@@ -93,6 +93,12 @@ func answer(m *Mesh, line string) {
 		must(err)
 		_, after, _ := strings.Cut(string(status), "VmRSS:")
 		fmt.Println("rss", strings.Fields(after)[0])
+	case "remember": // remember PEER ADDR
+		id, addr, _ := strings.Cut(rest, " ")
+		p, err := keys.ParsePeerID(id)
+		must(err)
+		must(m.Remember(p, addr))
+		fmt.Println("remember", p)
 	case "dial": // dial PEER ADDR
 		id, addr, _ := strings.Cut(rest, " ")
 		p, err := keys.ParsePeerID(id)
@@ -137,12 +143,13 @@ func helpObserver() {
 	}
 }
 
-// helpHalfOpen opens 1,000 TCP connections and never says a word on them.
-func helpHalfOpen(addr string) {
+// helpHalfOpen opens 1,000 TCP connections, from each of its addresses in turn,
+// and never says a word on them.
+func helpHalfOpen(to string, from []string) {
 	var open []net.Conn
-	for range 1000 {
-		c, err := net.DialTimeout("tcp", addr, time.Second)
-		if err == nil {
+	for i := range 1000 {
+		d := net.Dialer{Timeout: time.Second, LocalAddr: &net.TCPAddr{IP: net.ParseIP(from[i%len(from)])}}
+		if c, err := d.Dial("tcp", to); err == nil {
 			open = append(open, c)
 		}
 	}

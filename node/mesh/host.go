@@ -160,7 +160,9 @@ func (p *parts) options(cfg Config) []libp2p.Option {
 
 // limits bound what strangers can make the node hold. A stranger costs at most
 // one connection's worth in transient (before the handshake is done) and then
-// the share of one peer.
+// the share of one peer. In transient there are fewer descriptors than inbound
+// connections: TCP takes one each, QUIC none, so that silent TCP connections
+// leave room for QUIC. The allowlisted are those of usual, which see.
 func limits() rcmgr.ConcreteLimitConfig {
 	partial := rcmgr.PartialLimitConfig{
 		System: rcmgr.ResourceLimits{
@@ -169,9 +171,19 @@ func limits() rcmgr.ConcreteLimitConfig {
 			Memory: 192 << 20,
 		},
 		Transient: rcmgr.ResourceLimits{
-			Conns: 96, ConnsInbound: 64, ConnsOutbound: 64, FD: 96,
+			Conns: 160, ConnsInbound: 96, ConnsOutbound: 64, FD: 64,
 			Streams: 256, StreamsInbound: 128, StreamsOutbound: 256,
 			Memory: 24 << 20,
+		},
+		AllowlistedSystem: rcmgr.ResourceLimits{
+			Conns: 160, ConnsInbound: 96, ConnsOutbound: 96, FD: 160,
+			Streams: 3072, StreamsInbound: 1536, StreamsOutbound: 1536,
+			Memory: 64 << 20,
+		},
+		AllowlistedTransient: rcmgr.ResourceLimits{
+			Conns: 64, ConnsInbound: 32, ConnsOutbound: 32, FD: 64,
+			Streams: 128, StreamsInbound: 64, StreamsOutbound: 128,
+			Memory: 8 << 20,
 		},
 		PeerDefault: rcmgr.ResourceLimits{
 			Conns: 8, ConnsInbound: 4, ConnsOutbound: 8, FD: 8,

@@ -69,6 +69,7 @@ type Mesh struct {
 	views  *views
 	taps   *taps
 	ledger *ledger
+	usual  *usual
 	trace  *tracer
 	quota  quota
 	events chan PeerEvent
@@ -98,7 +99,7 @@ func start(ctx context.Context, cfg Config, more []libp2p.Option, extra ...pubsu
 	if err != nil {
 		return nil, err
 	}
-	m := &Mesh{log: cfg.Logger, host: h, views: newViews(), taps: newTaps(), ledger: newLedger(), events: make(chan PeerEvent)}
+	m := &Mesh{log: cfg.Logger, host: h, views: newViews(), taps: newTaps(), ledger: newLedger(), usual: newUsual(h.Network().ResourceManager()), events: make(chan PeerEvent)}
 	m.trace = newTracer(m.taps, m.ledger)
 	m.ctx, m.stop = context.WithCancel(ctx)
 	if err := m.run(cfg, static, extra); err != nil {
@@ -110,6 +111,9 @@ func start(ctx context.Context, cfg Config, more []libp2p.Option, extra ...pubsu
 
 // run starts everything that lives on the host.
 func (m *Mesh) run(cfg Config, static []peer.AddrInfo, extra []pubsub.Option) (err error) {
+	for _, p := range static {
+		m.usual.keep(p.ID, p.Addrs)
+	}
 	if err := m.watch(); err != nil {
 		return err
 	}
@@ -188,6 +192,10 @@ func (m *Mesh) Remember(p keys.PeerID, addrs ...string) error {
 		return err
 	}
 	m.host.ConnManager().Protect(info.ID, "conclave")
+	m.usual.keep(info.ID, info.Addrs)
+	for _, c := range m.host.Network().ConnsToPeer(info.ID) {
+		m.usual.seen(info.ID, c.RemoteMultiaddr())
+	}
 	m.finder.Remember(info)
 	return nil
 }
@@ -195,6 +203,7 @@ func (m *Mesh) Remember(p keys.PeerID, addrs ...string) error {
 // Forget ends the redialling of p. A connection that stands is left alone.
 func (m *Mesh) Forget(p keys.PeerID) {
 	m.host.ConnManager().Unprotect(libID(p), "conclave")
+	m.usual.forget(libID(p))
 	m.finder.Forget(libID(p))
 }
 

@@ -36,9 +36,13 @@ type lan struct {
 	hosts int
 }
 
+// networks counts those that were made: their names must differ.
+var networks int
+
 func newLAN(t *testing.T) *lan {
 	needNamespaces(t)
-	l := &lan{t: t, name: fmt.Sprintf("cv%d%s", os.Getpid(), strings.ToLower(t.Name()[4:7]))}
+	networks++
+	l := &lan{t: t, name: fmt.Sprintf("cv%d-%d-", os.Getpid(), networks)}
 	l.namespace(l.hub())
 	l.ip("-n", l.hub(), "link", "add", "br0", "type", "bridge")
 	l.ip("-n", l.hub(), "link", "set", "br0", "up")

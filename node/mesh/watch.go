@@ -49,6 +49,9 @@ func (m *Mesh) deliver(in <-chan any) {
 		case ev := <-in:
 			c := ev.(event.EvtPeerConnectednessChanged)
 			waiting.add(c.Peer, c.Connectedness == network.Connected)
+			for _, conn := range m.host.Network().ConnsToPeer(c.Peer) {
+				m.usual.seen(c.Peer, conn.RemoteMultiaddr())
+			}
 		case out <- next:
 			waiting = waiting[1:]
 		case <-m.ctx.Done():
