@@ -67,24 +67,33 @@ func (m *Machine) holdsOf(p PeerID, r *message) bool {
 	})
 }
 
-// Delivery tells of a message of this node to how many of the other members it
-// is known to have come, and how many of them it is for: those who may read it.
-// ok is false where it is not this node's, or not held.
-func (m *Machine) Delivery(h Hash) (to, of int, ok bool) {
+// Delivery lists, for a message of this node, the other members that are known
+// to hold it, and those that it is for as well and who are not: it is for whoever
+// may read it. own is false where it is not this node's, or not held.
+func (m *Machine) Delivery(h Hash) (have, lack []PeerID, own bool) {
 	r := m.msgs[short(h)]
 	if r == nil || r.author != m.me {
-		return 0, 0, false
+		return nil, nil, false
 	}
 	for _, p := range m.st.members() {
-		if p == m.me || !m.isFor(r, p) {
-			continue
-		}
-		of++
-		if m.holdsOf(p, r) {
-			to++
+		switch {
+		case p == m.me || !m.isFor(r, p):
+		case m.holdsOf(p, r):
+			have = append(have, p)
+		default:
+			lack = append(lack, p)
 		}
 	}
-	return to, of, true
+	return have, lack, true
+}
+
+// NewestOwn names this node's newest message, if it has one.
+func (m *Machine) NewestOwn() (MessageRef, bool) {
+	top := m.ownTop()
+	if top == nil {
+		return MessageRef{}, false
+	}
+	return refsOf([]*message{top})[0], true
 }
 
 // isFor reports whether member p may read r.

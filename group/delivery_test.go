@@ -8,8 +8,8 @@ func TestDelivery(t *testing.T) {
 	alice, bob, carol := w.all[0], w.all[1], w.all[2]
 	want := func(h Hash, to, of int) {
 		t.Helper()
-		if gotTo, gotOf, ok := alice.Delivery(h); !ok || gotTo != to || gotOf != of {
-			t.Errorf("delivered to %d of %d (%v), want %d of %d", gotTo, gotOf, ok, to, of)
+		if have, lack, own := alice.Delivery(h); !own || len(have) != to || len(have)+len(lack) != of {
+			t.Errorf("delivered to %d, not to %d (%v), want %d of %d", len(have), len(lack), own, to, of)
 		}
 	}
 	var first Hash
@@ -49,12 +49,12 @@ func TestDeliveryIsNotForNewcomers(t *testing.T) {
 	carol.Machine = New(Config{GID: w.gid, Self: carol.id, Bundle: carol.bundle}, Stored{})
 	w.all = append(w.all, carol)
 	w.admit(alice, carol)
-	if _, of, _ := alice.Delivery(early); of != 1 {
-		t.Errorf("for %d others, want bob alone", of)
+	if have, lack, _ := alice.Delivery(early); len(have)+len(lack) != 1 {
+		t.Errorf("had by %d others, lacked by %d, want bob alone", len(have), len(lack))
 	}
 	late := w.decode(w.say(alice, "late").Publish[0]).Hash
-	if _, of, _ := alice.Delivery(late); of != 2 {
-		t.Errorf("for %d others, want 2", of)
+	if have, lack, _ := alice.Delivery(late); len(have)+len(lack) != 2 {
+		t.Errorf("had by %d others, lacked by %d, want 2", len(have), len(lack))
 	}
 }
 

@@ -52,6 +52,7 @@ func (r *room) pull(ctx context.Context, p keys.PeerID, wish bool) error {
 	if !w.Member {
 		return r.takeFarewell(ctx, s, w)
 	}
+	r.n.clocks.note(p, w.Now, r.n.clock())
 	r.meet(w.Peers)
 	if w.Root == root(mine) {
 		r.syncer.compared(p, mine)

@@ -3,8 +3,6 @@ package node
 import (
 	"context"
 	"fmt"
-	"strings"
-	"time"
 
 	"conclave/group"
 )
@@ -50,62 +48,16 @@ func (r *room) gapLine(m *group.Machine, g group.Gap) LogLine {
 	if name := m.Name(g.Author); name != "" {
 		line.SenderName = &name
 	}
-	holders, tried := r.syncer.holders(g)
-	miss := &Missing{From: g.From, To: g.To, HeldBy: []string{}}
+	holders, asked := r.syncer.holders(g)
+	line.Missing = &Missing{From: g.From, To: g.To, HeldBy: []string{}}
 	var who []string
 	for _, p := range holders {
-		miss.HeldBy = append(miss.HeldBy, p.String())
+		line.Missing.HeldBy = append(line.Missing.HeldBy, p.String())
 		who = append(who, person(m, p))
 	}
-	asked := "nobody could be asked yet"
-	if !tried.IsZero() {
-		miss.Asked = timeText(uint64(tried.UnixMilli()))
-		asked = "asked " + ago(time.Since(tried))
+	if !asked.IsZero() {
+		line.Missing.Asked = timeText(uint64(asked.UnixMilli()))
 	}
-	line.Missing = miss
-	line.Reason = ptr(fmt.Sprintf("%s from %s missing (%s); %s; %s", atLeast(g.To-g.From+1), person(m, g.Author), span(g.From, g.To), has(who), asked))
+	line.Reason = ptr(missing(g, person(m, g.Author), who, asked))
 	return line
-}
-
-// atLeast counts the messages of n records, each of which holds one or more.
-func atLeast(n uint64) string {
-	if n == 1 {
-		return "1 message or more"
-	}
-	return fmt.Sprintf("%d messages or more", n)
-}
-
-func span(from, to uint64) string {
-	if from == to {
-		return fmt.Sprint(from)
-	}
-	return fmt.Sprintf("%d-%d", from, to)
-}
-
-func has(who []string) string {
-	switch n := len(who); {
-	case n == 0:
-		return "nobody in reach has them"
-	case n == 1:
-		return who[0] + " has them"
-	case n <= 3:
-		return strings.Join(who[:n-1], ", ") + " and " + who[n-1] + " have them"
-	default:
-		return fmt.Sprintf("%s, %s and %d others have them", who[0], who[1], n-2)
-	}
-}
-
-// ago says how long something is past, in its largest unit.
-func ago(d time.Duration) string {
-	switch {
-	case d < 2*time.Second:
-		return "just now"
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%d s ago", d/time.Second)
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%d min ago", d/time.Minute)
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h ago", d/time.Hour)
-	}
-	return fmt.Sprintf("%d days ago", d/(24*time.Hour))
 }

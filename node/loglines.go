@@ -146,12 +146,12 @@ func person(m *group.Machine, p keys.PeerID) string {
 }
 
 // markDelivered says how far a message of this person has come.
-func (l *LogLine) markDelivered(to, of int, own bool) {
+func (l *LogLine) markDelivered(have, lack []keys.PeerID, own bool) {
 	if !own {
 		return
 	}
-	l.State, l.Delivered, l.Recipients = ptr("sent"), &to, &of
-	if to == of && of > 0 {
+	l.State, l.Delivered, l.Recipients = ptr("sent"), ptr(len(have)), ptr(len(have)+len(lack))
+	if len(have) > 0 && len(lack) == 0 {
 		l.State = ptr("delivered")
 	}
 }

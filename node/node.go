@@ -57,6 +57,8 @@ type Node struct {
 	book *book
 	now  func() time.Time
 
+	clocks clocks // how far those of others are off this one
+
 	mu        sync.Mutex // guards what follows
 	rooms     map[keys.Hash]*room
 	dir       directory

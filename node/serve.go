@@ -49,7 +49,7 @@ func (r *room) serveSync(ctx context.Context, s *mesh.Stream, h hello) error {
 	if h.Wish {
 		r.post(group.Wished{From: s.Peer()})
 	}
-	if err := put(s, welcome{Member: true, Root: root(mine), Peers: r.told(s.Peer())}); err != nil {
+	if err := put(s, welcome{Member: true, Root: root(mine), Peers: r.told(s.Peer()), Now: r.n.clock()}); err != nil {
 		return err
 	}
 	if h.Root == root(mine) {

@@ -79,7 +79,8 @@ type welcome struct {
 	Root   keys.Hash
 	Peers  []peerAddrs
 
-	Farewell bool // a former member gets batches that tell how it ended
+	Farewell bool   // a former member gets batches that tell how it ended
+	Now      uint64 // a member's clock, Unix milliseconds: for `doctor` alone
 }
 
 // peerAddrs says where a peer was reached.

@@ -41,7 +41,7 @@ func newRoot(a *app) *cobra.Command {
 	flags.DurationVar(&a.timeout, "timeout", 30*time.Second, "the longest any wait may take; 0 for no limit")
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp(root))
-	root.AddCommand(newInit(a), newID(a), newVersion(a), newStatus(a), newUp(a))
+	root.AddCommand(newInit(a), newID(a), newVersion(a), newStatus(a), newDoctor(a), newUp(a))
 	root.AddCommand(newGroup(a), newInvite(a), newInvites(a), newAccept(a))
 	root.AddCommand(newJoin(a), newRequests(a), newApprove(a), newDecline(a), newMembers(a))
 	root.AddCommand(newSend(a), newLog(a), newDM(a))

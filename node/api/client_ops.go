@@ -17,6 +17,10 @@ func (c *Client) Status(ctx context.Context) (node.Status, error) {
 	return get[node.Status](ctx, c, "/v1/status", nil)
 }
 
+func (c *Client) Doctor(ctx context.Context) iter.Seq2[node.Finding, error] {
+	return pages[node.Finding](ctx, c, "/v1/doctor", url.Values{})
+}
+
 func (c *Client) CreateGroup(ctx context.Context, g node.CreateGroup) (node.GroupInfo, error) {
 	return post[node.GroupInfo](ctx, c, "/v1/groups", g)
 }

@@ -47,6 +47,14 @@ func registerGroups(a huma.API, n *node.Node) {
 			s.Addrs = list(s.Addrs)
 			return s, err
 		})
+	handle(a, http.MethodGet, "/v1/doctor", "doctor", "What is wrong with the node, and what to do, worst first",
+		func(ctx context.Context, in *Paging) (page[node.Finding], error) {
+			all, err := n.Doctor(ctx)
+			if err != nil {
+				return page[node.Finding]{}, err
+			}
+			return cut(all, *in, func(f node.Finding) string { return f.Check + " " + f.Says })
+		})
 	handle(a, http.MethodPost, "/v1/groups", "createGroup", "Create a group",
 		func(ctx context.Context, in *body[node.CreateGroup]) (node.GroupInfo, error) {
 			return n.CreateGroup(ctx, in.Body)

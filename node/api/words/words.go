@@ -83,6 +83,17 @@ func Progress(state, reason string, to, of *int) string {
 	return ""
 }
 
+// Finding says how a thing stands that `doctor` looked at.
+func Finding(state string) string {
+	switch state {
+	case "ok":
+		return "ok"
+	case "wait":
+		return "WAIT"
+	}
+	return "ACT"
+}
+
 // Count is n with the word for one or for many.
 func Count(n int, one, many string) string {
 	if n == 1 {
