@@ -124,11 +124,15 @@ func (n *Node) matters(p keys.PeerID) bool {
 			return true
 		}
 	}
-	found := false
+	return n.awaits(p)
+}
+
+// awaits reports whether a peer has yet to answer a request of this person.
+func (n *Node) awaits(p keys.PeerID) (does bool) {
 	n.read(func(d *directory) {
-		found = slices.ContainsFunc(d.Joins, func(j joinRef) bool { return j.Peer == p && j.State == stateRequested })
+		does = slices.ContainsFunc(d.Joins, func(j joinRef) bool { return j.Peer == p && j.State == stateRequested })
 	})
-	return found
+	return does
 }
 
 // addRoom makes the room of a group that this node was let into, or began, or
@@ -166,6 +170,9 @@ func (n *Node) roomFor(gid keys.Hash, peer keys.PeerID) *room {
 		return nil
 	}
 	r, err := n.addRoom(gid, groupRef{Direct: &pair, Asked: !n.matters(peer)})
+	if errors.Is(err, group.ErrFull) {
+		return nil // strangers have begun as many as there may be
+	}
 	if err != nil {
 		n.log.Warn("open conversation", "err", err)
 		return nil

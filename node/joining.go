@@ -26,10 +26,10 @@ const (
 )
 
 func (n *Node) serveStreams() {
-	n.net.Handle(protoJoin, n.serveJoin)
-	n.net.Handle(protoKey, n.serveKeys)
-	n.net.Handle(protoSync, n.serveSync)
-	n.net.Handle(protoOffer, n.serveOffer)
+	n.serve(protoJoin, n.serveJoin)
+	n.serve(protoKey, n.serveKeys)
+	n.serve(protoSync, n.serveSync)
+	n.serve(protoOffer, n.serveOffer)
 }
 
 // serveJoin answers a request to join one of this node's groups.
@@ -106,13 +106,13 @@ func (r *room) answerJoin(ctx context.Context, s *mesh.Stream, req group.JoinReq
 	var miss group.Missing
 	var eids []keys.Hash
 	var refused error
-	if err := r.look(ctx, func(m *group.Machine) {
+	if err := r.lookFor(ctx, s.Peer(), func(m *group.Machine) {
 		miss, refused = m.MissingAt(s.Peer(), group.Heights{})
 		eids = m.Servable(s.Peer(), keysPerAsk)
 	}); err != nil || refused != nil {
 		return errors.Join(err, refused)
 	}
-	if err := r.giveBatches(s, group.Missing{Records: miss.Records, Bases: miss.Bases}); err != nil {
+	if err := r.giveBatches(ctx, s, group.Missing{Records: miss.Records, Bases: miss.Bases}); err != nil {
 		return err
 	}
 	b, err := keys.ParseBundle(req.Bundle)

@@ -133,19 +133,22 @@ func (n *Node) serveKeys(ctx context.Context, s *mesh.Stream) {
 func (r *room) giveKeys(ctx context.Context, s *mesh.Stream, b keys.Bundle, eids []keys.Hash) error {
 	jobs := make([]group.SealJob, len(eids))
 	refused := make([]error, len(eids))
-	if err := r.look(ctx, func(m *group.Machine) {
+	if err := r.lookFor(ctx, s.Peer(), func(m *group.Machine) {
 		for i, eid := range eids {
 			jobs[i], refused[i] = m.Serve(s.Peer(), eid, b)
 		}
 	}); err != nil {
 		return err
 	}
+	budget := r.n.quotas.of(s.Peer()).envelopes
 	var a keyAnswer
 	for i, eid := range eids {
 		it := keyItem{EID: eid}
 		var code group.Refusal
 		if errors.As(refused[i], &code) {
 			it.Refusal = code
+		} else if refused[i] == nil && !budget.Allow() {
+			it.Refusal = group.RefusedNotHeld // for now: it asks others, and again
 		} else if refused[i] == nil {
 			ct, err := keys.SealEnvelope(b, r.gid, jobs[i].Ectx, jobs[i].Minter, jobs[i].Key)
 			if err != nil {

@@ -55,7 +55,10 @@ type Node struct {
 	me   keys.PeerID
 	bus  *bus
 	book *book
-	now  func() time.Time
+
+	quotas quotas
+	counts counts
+	now    func() time.Time
 
 	clocks clocks // how far those of others are off this one
 
@@ -118,6 +121,9 @@ func Open(cfg Config) (*Node, error) {
 }
 
 func (n *Node) open() (err error) {
+	if n.quotas, err = newQuotas(); err != nil {
+		return err
+	}
 	if n.home, err = store.OpenHome(n.cfg.Home); err != nil {
 		return err
 	}

@@ -23,7 +23,9 @@ func (n *Node) serveOffer(ctx context.Context, s *mesh.Stream) {
 	}
 	defer put(s, ack{OK: true})
 	if o.Name == "" {
-		n.wakeAskers()
+		if n.awaits(s.Peer()) {
+			n.wakeAskers()
+		}
 		return
 	}
 	if !group.ValidName(o.Name) || n.memberOf(ctx, o.GID) {

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"conclave/group"
 	"conclave/keys"
 	"conclave/node/mesh"
@@ -31,6 +33,8 @@ type room struct {
 	out    *outlet
 	syncer *syncer
 	topic  *mesh.Topic
+
+	farewells *lru.Cache[keys.PeerID, farewell]
 
 	roster  atomic.Pointer[roster] // what the validator reads
 	applied sync.Map               // group.Short of every applied control entry
@@ -85,6 +89,9 @@ func (n *Node) openRoom(gid keys.Hash, direct *[2]keys.PeerID) (*room, error) {
 	}
 	r := &room{n: n, gid: gid, direct: direct, disk: d, jobs: make(chan job, jobBacklog), late: newLate(), waiters: map[keys.ItemID]chan group.SentItem{}, signing: make(chan struct{})}
 	r.out, r.syncer = newOutlet(r), newSyncer(r)
+	if r.farewells, err = lru.New[keys.PeerID, farewell](quotaFarewells); err != nil {
+		return nil, err
+	}
 	return r, r.reload(n.bundle)
 }
 

@@ -27,24 +27,28 @@ func (n *Node) serveSync(ctx context.Context, s *mesh.Stream) {
 
 func (r *room) serveSync(ctx context.Context, s *mesh.Stream, h hello) error {
 	var mine group.Heights
-	var farewell [][]byte
+	var bye [][]byte
+	unheard := func() {}
 	member := false
-	err := r.look(ctx, func(m *group.Machine) {
+	err := r.lookFor(ctx, s.Peer(), func(m *group.Machine) {
 		if member = m.Serves(s.Peer()); member {
 			mine = m.Heights()
-		} else {
-			farewell = m.Farewell(s.Peer())
+		} else if undo, may := r.mayTell(m, s.Peer(), h.Root); may {
+			bye, unheard = m.Farewell(s.Peer()), undo
 		}
 	})
 	if err != nil {
 		return err
 	}
 	if !member {
-		err := put(s, welcome{Farewell: len(farewell) > 0})
-		if err != nil || len(farewell) == 0 {
-			return err
+		err := put(s, welcome{Farewell: len(bye) > 0})
+		if err == nil && len(bye) > 0 {
+			err = r.giveBatches(ctx, s, group.Missing{Records: bye})
 		}
-		return r.giveBatches(s, group.Missing{Records: farewell})
+		if err != nil {
+			unheard()
+		}
+		return err
 	}
 	if h.Wish {
 		r.post(group.Wished{From: s.Peer()})
@@ -63,7 +67,7 @@ func (r *room) serveSync(ctx context.Context, s *mesh.Stream, h hello) error {
 	r.syncer.compared(s.Peer(), theirs)
 	var miss group.Missing
 	var refused error
-	if err := r.look(ctx, func(m *group.Machine) {
+	if err := r.lookFor(ctx, s.Peer(), func(m *group.Machine) {
 		if m.Behind(theirs) {
 			r.syncer.from(s.Peer())
 		}
@@ -74,7 +78,7 @@ func (r *room) serveSync(ctx context.Context, s *mesh.Stream, h hello) error {
 	if err := put(s, mine); err != nil {
 		return err
 	}
-	if err := r.giveBatches(s, miss); err != nil {
+	if err := r.giveBatches(ctx, s, miss); err != nil {
 		return err
 	}
 	r.syncer.compared(s.Peer(), mine) // the last batch is durable there
@@ -83,14 +87,18 @@ func (r *room) serveSync(ctx context.Context, s *mesh.Stream, h hello) error {
 
 // giveBatches sends what is missing: control entries, then messages in display
 // order, so that each batch rests on what came before.
-func (r *room) giveBatches(s *mesh.Stream, miss group.Missing) error {
+func (r *room) giveBatches(ctx context.Context, s *mesh.Stream, miss group.Missing) error {
 	b := batch{}
 	for _, x := range miss.Bases {
 		b.Bases = append(b.Bases, base{Author: x.Author, Lane: x.Lane, Base: x.Base, Ord: x.Ord})
 	}
 	size := 0
+	pace := r.n.quotas.of(s.Peer()).bytes
 	flush := func(last bool) error {
 		b.Last = last
+		if err := pace.WaitN(ctx, min(size, bytesBurst)); err != nil {
+			return err
+		}
 		if err := put(s, b); err != nil {
 			return err
 		}

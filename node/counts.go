@@ -1,0 +1,8 @@
+package node
+
+import "sync/atomic"
+
+// counts are what this node turned away or put off, since it started.
+type counts struct {
+	refusedStreams atomic.Uint64 // streams of peers that ask too often
+}
