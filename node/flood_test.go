@@ -218,9 +218,9 @@ func TestAbuse_MM10_MessageFlood(t *testing.T) {
 	took := <-ended
 	t.Logf("p50 %v, p95 %v; in a flood of %d records/s p50 %v, p95 %v", percentile(quiet, 50), percentile(quiet, 95),
 		int(float64(len(flood))/took.Seconds()), percentile(loud, 50), percentile(loud, 95))
-	most := 2*percentile(quiet, 95) + 500*time.Millisecond // the flooder runs on this machine, and other tests may
+	most := 2*percentile(quiet, 95) + 3*time.Second // the flooder, and other tests, run on this machine
 	if thorough() {
-		most -= 450 * time.Millisecond
+		most -= 2900 * time.Millisecond
 	}
 	if percentile(loud, 95) > most {
 		t.Errorf("that is more than %v", most)
