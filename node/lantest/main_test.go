@@ -5,7 +5,7 @@
 // line alone; beside them run a recorder of every packet and people who do not
 // keep to the rules, who are this test binary started again.
 //
-// The tests need root, iproute2 and the go command, and run under
+// The tests need root, iproute2, nftables and the go command, and run under
 // CONCLAVE_TEST=all, where lacking one of these is a failure.
 package lantest
 
@@ -48,12 +48,12 @@ func play(part string, args []string) {
 func need(t *testing.T) {
 	t.Helper()
 	if os.Getenv("CONCLAVE_TEST") != "all" {
-		t.Skip("needs root, iproute2 and CONCLAVE_TEST=all: nodes in network namespaces")
+		t.Skip("needs root, iproute2, nftables and CONCLAVE_TEST=all: nodes in network namespaces")
 	}
 	if os.Getuid() != 0 {
 		t.Fatal("network namespaces need root")
 	}
-	for _, name := range []string{"ip", "go"} {
+	for _, name := range []string{"ip", "nft", "go"} {
 		if _, err := exec.LookPath(name); err != nil {
 			t.Fatal(err)
 		}
