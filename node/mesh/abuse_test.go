@@ -2,13 +2,10 @@ package mesh
 
 import (
 	"bytes"
-	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
+	"io"
 	"runtime"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,12 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p"
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
-	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/protocol"
-	"github.com/libp2p/go-libp2p/p2p/net/swarm"
-	ma "github.com/multiformats/go-multiaddr"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -39,7 +31,7 @@ func heap() int64 {
 
 // One peer announces 800,000 topics, well formed and not, in frames as
 // large as are read.
-func TestManySubscriptionsTakeNoRoom(t *testing.T) {
+func TestAbuse_NM04_ManySubscriptions(t *testing.T) {
 	m := node(t)
 	var at box
 	tp := join(t, m, topicName(0), nil, at.validate)
@@ -72,7 +64,7 @@ func TestManySubscriptionsTakeNoRoom(t *testing.T) {
 }
 
 // More announcements in one frame than are taken at all: the frame is dropped.
-func TestTooManySubscriptionsInOneFrame(t *testing.T) {
+func TestAbuse_NM04_TooManyInOneFrame(t *testing.T) {
 	m := node(t)
 	var topics []string
 	for i := range maxSubscriptions + 1 {
@@ -104,8 +96,8 @@ func floodControl(t *testing.T, rpc func(topic string, i int) *pb.RPC) {
 			s.send(a, rpc(topic, i))
 			time.Sleep(10 * time.Millisecond)
 		}
-		if score := a.ledger.standing(s.h.ID()); score >= -80 {
-			t.Errorf("app score %v after 10 s of flood", score)
+		if score := a.ledger.standing(s.h.ID()); score >= graylist {
+			t.Errorf("standing %v after 10 s of flood", score)
 		}
 		if grown := heap() - before; grown > 16<<20 {
 			t.Errorf("the heap grew by %d bytes", grown)
@@ -127,7 +119,7 @@ func floodControl(t *testing.T, rpc func(topic string, i int) *pb.RPC) {
 	})
 }
 
-func TestIWantFloodEndsInTheGraylist(t *testing.T) {
+func TestAbuse_NM05_IWantFlood(t *testing.T) {
 	floodControl(t, func(topic string, _ int) *pb.RPC {
 		want := make([]string, 100)
 		for i := range want {
@@ -137,7 +129,7 @@ func TestIWantFloodEndsInTheGraylist(t *testing.T) {
 	})
 }
 
-func TestIHaveFloodEndsInTheGraylist(t *testing.T) {
+func TestAbuse_NM05_IHaveFlood(t *testing.T) {
 	floodControl(t, func(topic string, n int) *pb.RPC {
 		have := make([]string, 100)
 		for i := range have {
@@ -147,29 +139,85 @@ func TestIHaveFloodEndsInTheGraylist(t *testing.T) {
 	})
 }
 
-// Frames beyond the limit end the stream, before they are read.
-func TestOversizedFrameEndsTheStream(t *testing.T) {
+// frameOf is a message of which the whole frame has n bytes.
+func frameOf(t *testing.T, topic string, n int) *pb.RPC {
+	t.Helper()
+	for pad := n - 200; pad < n; pad++ {
+		if m := message(topic, strings.Repeat("x", pad)); proto.Size(m) == n {
+			return m
+		}
+	}
+	t.Fatalf("no frame of %d bytes", n)
+	return nil
+}
+
+// A frame as large as may be is taken; one byte more, or a megabyte, ends the
+// stream before it is read.
+func TestAbuse_NM06_OversizedFrames(t *testing.T) {
 	m := node(t)
-	var at box
 	for _, size := range []int{maxRPC + 1, 1 << 20} {
-		s := newStranger(t, nil, libp2p.NoListenAddrs)
-		topic := topicName(size)
+		s, topic, at := newStranger(t, nil, libp2p.NoListenAddrs), topicName(size), new(box)
 		join(t, m, topic, []keys.PeerID{s.id()}, at.validate)
 		s.connect(m, pubsub.GossipSubID_v12)
 		s.send(m, announce(topic))
-		s.send(m, message(topic, "small"))
-		await(t, "small message", func() bool { return at.has("small") })
-		at = box{}
-		s.send(m, message(topic, strings.Repeat("x", size)))
+		s.send(m, frameOf(t, topic, maxRPC))
+		await(t, "largest frame", func() bool { return at.len() == 1 })
+		s.send(m, frameOf(t, topic, size))
 		await(t, "end of the stream", func() bool { return !s.send(m, message(topic, "more")) })
-		if at.len() != 0 {
+		if at.len() != 1 {
 			t.Errorf("%d bytes were taken", size)
 		}
 	}
 }
 
+// Frames that announce 64 MiB and send nothing: no memory is set aside.
+func TestAbuse_NM06_LengthIsNotBelieved(t *testing.T) {
+	const streams, announced = 20, 64 << 20
+	m := node(t)
+	s := newStranger(t, nil, libp2p.NoListenAddrs)
+	s.connect(m, pubsub.GossipSubID_v12)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range streams {
+		st, err := s.h.NewStream(t.Context(), m.host.ID(), pubsub.GossipSubID_v12)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := st.Write(protoLen(announced)); err != nil {
+			t.Fatal(err)
+		}
+		st.SetReadDeadline(time.Now().Add(patience))
+		if _, err := io.Copy(io.Discard, st); !errors.Is(err, network.ErrReset) {
+			t.Fatalf("%v, want a reset", err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > streams*maxRPC {
+		t.Errorf("%d bytes allocated for frames of which nothing came", grown)
+	}
+}
+
+// Frames, messages and topics of no length at all: they are dropped, the stream
+// goes on, and nobody is blamed.
+func TestAbuse_NM06_ZeroLength(t *testing.T) {
+	m := node(t)
+	s, topic, at := newStranger(t, nil, libp2p.NoListenAddrs), topicName(1), new(box)
+	join(t, m, topic, []keys.PeerID{s.id()}, at.validate)
+	s.connect(m, pubsub.GossipSubID_v12)
+	s.send(m, announce(topic))
+	for _, rpc := range []*pb.RPC{{}, {Publish: []*pb.Message{{}}}, {Publish: []*pb.Message{{Data: []byte("nowhere")}}},
+		{Control: &pb.ControlMessage{}}, announce(""), graft(""), ihave(""), iwant(""), message("", ""), message(topic, "")} {
+		s.send(m, rpc)
+	}
+	s.send(m, message(topic, "after them"))
+	await(t, "what came after", func() bool { return at.has("after them") })
+	if d := m.Drops(); at.len() != 2 || !at.has("") || d.Strangers != 3 || m.ledger.standing(s.h.ID()) != 0 {
+		t.Errorf("the validator was asked %q, drops %+v, standing %v", at.got, d, m.ledger.standing(s.h.ID()))
+	}
+}
+
 // The same invalid bytes, ten thousand times.
-func TestInvalidPayloadIsCheckedOnce(t *testing.T) {
+func TestAbuse_NM15_InvalidIsCheckedOnce(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		m, s := w.node(), w.stranger()
 		topic := topicName(1)
@@ -225,145 +273,6 @@ func TestRejectedPayloadsEndInTheGraylist(t *testing.T) {
 			t.Error("not graylisted after three")
 		}
 	})
-}
-
-// Somebody else answers at the address.
-func TestWrongPeerIsNamed(t *testing.T) {
-	a, b, c := node(t), node(t), node(t)
-	err := a.Connect(t.Context(), b.ID(), c.Addrs()...)
-	if !errors.Is(err, ErrWrongPeer) {
-		t.Fatalf("%v, want ErrWrongPeer", err)
-	}
-	if !strings.Contains(err.Error(), b.ID().String()) {
-		t.Errorf("%q does not name the peer that was expected", err)
-	}
-	if n := len(a.Connected()) + len(c.Connected()); n != 0 {
-		t.Errorf("%d connections", n)
-	}
-}
-
-// Random bytes on every protocol that is offered.
-func TestRandomBytesOnEveryProtocol(t *testing.T) {
-	var log lines
-	m := nodeWith(t, Config{Identity: identity(t), Listen: loopback, Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	m.Handle(echo, echoFrames)
-	var at box
-	join(t, m, topicName(1), nil, at.validate)
-	s := newStranger(t, nil, libp2p.NoListenAddrs)
-	s.connect(m, pubsub.GossipSubID_v12)
-	noise := make([]byte, 4096)
-	for range 20 {
-		for _, id := range m.host.Mux().Protocols() {
-			st, err := s.h.NewStream(t.Context(), m.host.ID(), id)
-			if err != nil {
-				continue // more streams than one peer may have
-			}
-			rand.Read(noise)
-			st.Write(noise)
-			st.Close()
-		}
-	}
-	a := node(t)
-	connect(t, a, m)
-	st, err := a.Open(t.Context(), m.ID(), echo)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
-	if err := st.WriteFrame([]byte("alive")); err != nil {
-		t.Fatal(err)
-	}
-	if b, err := st.ReadFrame(16); err != nil || string(b) != "alive" {
-		t.Errorf("%q, %v", b, err)
-	}
-	if got := log.String(); got != "" {
-		t.Errorf("logged: %s", got)
-	}
-}
-
-// lines is a log that is written from several goroutines.
-type lines struct {
-	text atomic.Value
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.text.Store(l.String() + string(b))
-	return len(b), nil
-}
-
-func (l *lines) String() string {
-	s, _ := l.text.Load().(string)
-	return s
-}
-
-// What is offered to whoever asks.
-func TestOnlyTheseProtocolsAreOffered(t *testing.T) {
-	m := node(t)
-	got := m.host.Mux().Protocols()
-	slices.Sort(got)
-	want := []protocol.ID{"/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0",
-		pubsub.GossipSubID_v11, pubsub.GossipSubID_v12, pubsub.GossipSubID_v13}
-	if !slices.Equal(got, want) {
-		t.Errorf("offered: %v", got)
-	}
-	a := node(t)
-	connect(t, a, m)
-	agent, err := a.host.Peerstore().Get(m.host.ID(), "AgentVersion")
-	if err != nil || agent != "conclave/1" {
-		t.Errorf("user agent %v, %v", agent, err)
-	}
-}
-
-// Identities that are no canonical Ed25519 key.
-func TestOtherKeyTypesAreRefused(t *testing.T) {
-	m := node(t)
-	for _, kind := range []int{crypto.RSA, crypto.ECDSA, crypto.Secp256k1} {
-		sk, _, err := crypto.GenerateKeyPair(kind, 2048)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := newStranger(t, nil, libp2p.Identity(sk), libp2p.NoListenAddrs)
-		gone := make(chan struct{})
-		s.h.Network().Notify(&network.NotifyBundle{DisconnectedF: func(network.Network, network.Conn) { close(gone) }})
-		info := peer.AddrInfo{ID: m.host.ID(), Addrs: m.host.Addrs()}
-		if err := s.h.Connect(t.Context(), info); err == nil {
-			select {
-			case <-gone:
-			case <-time.After(patience):
-				t.Errorf("key type %d stays connected", kind)
-			}
-		}
-		if n := len(m.Connected()); n != 0 {
-			t.Errorf("key type %d is connected", kind)
-		}
-	}
-	small := peer.ID(keys.PeerID{1}.Multihash())
-	if (gater{}).InterceptSecured(network.DirInbound, small, nil) || (gater{}).InterceptPeerDial(small) {
-		t.Error("a point of small order passes")
-	}
-}
-
-// --lan: an address of the Internet is not dialled.
-func TestLANOnlyDialsNoPublicAddress(t *testing.T) {
-	m := nodeWith(t, Config{Identity: identity(t), Listen: loopback, LAN: true})
-	b := node(t)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	err := m.Connect(ctx, b.ID(), "/ip4/192.0.2.1/tcp/4001")
-	if !errors.Is(err, ErrUnreachable) || !errors.Is(err, swarm.ErrGaterDisallowedConnection) {
-		t.Errorf("%v, want ErrUnreachable by our own refusal", err)
-	}
-	g := gater{lan: true}
-	for addr, want := range map[string]bool{
-		"/ip4/192.0.2.1/tcp/1": false, "/ip4/8.8.8.8/udp/1/quic-v1": false, "/ip6/2001:db8::1/tcp/1": false,
-		"/ip4/10.0.0.1/tcp/1": true, "/ip4/127.0.0.1/tcp/1": true, "/ip6/fd00::1/tcp/1": true,
-		"/dns4/example.org/tcp/1": false,
-	} {
-		if got := g.InterceptAddrDial(b.host.ID(), ma.StringCast(addr)); got != want {
-			t.Errorf("%s: %v", addr, got)
-		}
-	}
-	connect(t, m, b)
 }
 
 // A replayed announcement lands between two frames, however the peer's own

@@ -44,23 +44,23 @@ func leak(t *testing.T, id protocol.ID, extra ...pubsub.Option) {
 	})
 }
 
-func TestFloodsubStrangerGetsNothing(t *testing.T) {
+func TestAbuse_NM02_Floodsub(t *testing.T) {
 	leak(t, pubsub.FloodSubID, floodsubToo())
 }
 
-func TestFloodsubStrangerGetsNothingUnderFloodPublish(t *testing.T) {
+func TestAbuse_NM03_FloodsubUnderFloodPublish(t *testing.T) {
 	leak(t, pubsub.FloodSubID, floodsubToo(), pubsub.WithFloodPublish(true))
 }
 
-func TestGossipsubStrangerGetsNothing(t *testing.T) {
+func TestAbuse_NM01_Gossipsub(t *testing.T) {
 	leak(t, pubsub.GossipSubID_v12)
 }
 
-func TestGossipsubStrangerGetsNothingUnderFloodPublish(t *testing.T) {
+func TestAbuse_NM03_GossipsubUnderFloodPublish(t *testing.T) {
 	leak(t, pubsub.GossipSubID_v11, pubsub.WithFloodPublish(true))
 }
 
-func TestFloodsubIsNotOffered(t *testing.T) {
+func TestAbuse_NM02_FloodsubIsNotOffered(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		m := w.node()
 		s := w.stranger()
@@ -98,7 +98,7 @@ func TestRemovedPeerStaysInTheMeshUntilItsConnectionIsClosed(t *testing.T) {
 }
 
 // The removed peer comes back at once, and stays as long as it likes.
-func TestRemovedPeerComesBackAndGetsNothing(t *testing.T) {
+func TestAbuse_RM03_RemovedPeerComesBack(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		topic := topicName(1)
 		ms, ts, boxes := w.nodes(3, topic)

@@ -124,6 +124,7 @@ func checkAnnouncement(t *testing.T, line, id string) {
 // from 125: whoever the node remembers connects within five seconds, and by QUIC
 // so does somebody new.
 func TestAbuse_NO03_HalfOpenConnections(t *testing.T) {
+	needNamespaces(t)
 	for _, addrs := range []int{1, 125} {
 		t.Run(fmt.Sprint(addrs), func(t *testing.T) { halfOpen(t, addrs) })
 	}
@@ -177,6 +178,7 @@ func halfOpenTCP() int {
 
 // 500 identities from one address, by either transport.
 func TestAbuse_NO04_ManyIdentities(t *testing.T) {
+	needNamespaces(t)
 	for _, tr := range []string{"tcp/4001", "udp/4001/quic-v1"} {
 		t.Run(tr[:3], func(t *testing.T) { manyIdentities(t, tr) })
 	}
