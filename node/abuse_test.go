@@ -18,10 +18,10 @@ import (
 	"conclave/node/mesh"
 )
 
-// TestNM10_JoinRequestFlood: requests of a thousand identities. 32 wait, the
+// TestAbuse_NM10_JoinRequestFlood: requests of a thousand identities. 32 wait, the
 // newest ones; each was answered in time; the owner's own questions are answered
 // meanwhile; memory does not grow with their number.
-func TestNM10_JoinRequestFlood(t *testing.T) {
+func TestAbuse_NM10_JoinRequestFlood(t *testing.T) {
 	count := 128
 	if thorough() {
 		count = 1000
@@ -112,10 +112,10 @@ func oneRequest(to keys.PeerID, addr string, gid keys.Hash) (id string, took tim
 	return self.PeerID().String(), time.Since(began), err
 }
 
-// TestNM12_StrangerIsRefused: somebody who is no member asks for everything, by
+// TestAbuse_NM12_StrangerIsRefused: somebody who is no member asks for everything, by
 // the group's true ID and true epochs, with its own bundle and with a member's.
 // It gets no record, no key, no member's name or address.
-func TestNM12_StrangerIsRefused(t *testing.T) {
+func TestAbuse_NM12_StrangerIsRefused(t *testing.T) {
 	ann, bob := inMemory(t, "ann"), inMemory(t, "bob")
 	ok(t, bob.net.Remember(ann.me, ann.net.Addrs()...))
 	gid := newGroup(t, CreateGroup{History: "all"}, ann, bob)
@@ -172,10 +172,10 @@ func TestNM12_StrangerIsRefused(t *testing.T) {
 	}
 }
 
-// TestNO05_NoiseOnEveryProtocol: random bytes, true frames with some of them
+// TestAbuse_NO05_NoiseOnEveryProtocol: random bytes, true frames with some of them
 // changed or cut off, and lengths without bytes, on every protocol that the node
 // registers. Streams end, the node does not; nothing is logged.
-func TestNO05_NoiseOnEveryProtocol(t *testing.T) {
+func TestAbuse_NO05_NoiseOnEveryProtocol(t *testing.T) {
 	rounds := 60
 	if thorough() {
 		rounds = 2000
@@ -265,10 +265,10 @@ func noise(rng *rand.Rand, s *mesh.Stream, frame []byte) {
 	}
 }
 
-// TestMM03_ReplayIsDropped: a member repeats another's message: in the same
+// TestAbuse_MM03_ReplayIsDropped: a member repeats another's message: in the same
 // epoch, in a later one, in another group, and after a restart, when no cache
 // remembers it. It is shown once.
-func TestMM03_ReplayIsDropped(t *testing.T) {
+func TestAbuse_MM03_ReplayIsDropped(t *testing.T) {
 	ann, bob := newPlayer(t, "ann"), inMemory(t, "bob")
 	ok(t, bob.net.Remember(ann.me, ann.net.Addrs()...))
 	gid := newGroup(t, CreateGroup{}, ann, bob)
@@ -322,10 +322,10 @@ func TestMM03_ReplayIsDropped(t *testing.T) {
 	}
 }
 
-// TestRM02_RemovedIsCutOff and RM-03: whoever is removed loses the connection
+// TestAbuse_RM02_RemovedIsCutOff and RM-03: whoever is removed loses the connection
 // within a second, though it stays subscribed and dials again and again, and is
 // sent nothing that is said afterwards, on the topic or on any stream.
-func TestRM02_RemovedIsCutOff(t *testing.T) {
+func TestAbuse_RM02_RemovedIsCutOff(t *testing.T) {
 	ann, bob := inMemory(t, "ann"), inMemory(t, "bob")
 	ok(t, bob.net.Remember(ann.me, ann.net.Addrs()...))
 	gid := newGroup(t, CreateGroup{}, ann, bob)
@@ -385,10 +385,10 @@ func TestRM02_RemovedIsCutOff(t *testing.T) {
 	bob.reads(gid, "without x", "without x")
 }
 
-// TestRM05_HeldUntilTheNextKey: somebody left, and the owner is not there. What
+// TestAbuse_RM05_HeldUntilTheNextKey: somebody left, and the owner is not there. What
 // another member says is held, never sent under the old key, and leaves under
 // one that the speaker mints.
-func TestRM05_HeldUntilTheNextKey(t *testing.T) {
+func TestAbuse_RM05_HeldUntilTheNextKey(t *testing.T) {
 	ann, bob, wit := inMemory(t, "ann"), inMemory(t, "bob"), newPuppet(t)
 	cem := inMemory(t, "cem")
 	for _, p := range []*player{bob, cem} {

@@ -30,10 +30,10 @@ func shifted(t *testing.T, name string, by time.Duration, others ...*player) (*p
 
 const year = 365 * 24 * time.Hour
 
-// TestFA05_Clocks: clocks a year ahead and a year behind, and clocks that jump
+// TestAbuse_FA05_Clocks: clocks a year ahead and a year behind, and clocks that jump
 // while the group talks. Everybody reads everything in one order, a jump marks
 // the group softly at most, and nobody's records are doubted.
-func TestFA05_Clocks(t *testing.T) {
+func TestAbuse_FA05_Clocks(t *testing.T) {
 	ann, annClock := shifted(t, "ann", 0)
 	bob, bobClock := shifted(t, "bob", year, ann)
 	cem, _ := shifted(t, "cem", -year, ann)
@@ -79,10 +79,10 @@ func TestFA05_Clocks(t *testing.T) {
 	}
 }
 
-// TestFA05_BundleSurvivesAJump: a node whose clock jumps a year ahead replaces
+// TestAbuse_FA05_BundleSurvivesAJump: a node whose clock jumps a year ahead replaces
 // its bundle and erases old ones. Keys that were sealed to the old one while the
 // news travelled come by asking.
-func TestFA05_BundleSurvivesAJump(t *testing.T) {
+func TestAbuse_FA05_BundleSurvivesAJump(t *testing.T) {
 	ann := inMemory(t, "ann")
 	bob, clock := shifted(t, "bob", 0, ann)
 	gid := newGroup(t, CreateGroup{}, ann, bob)

@@ -25,8 +25,8 @@ const (
 )
 
 // Everything between three nodes is recorded and searched.
-func TestLAN_NothingInClear(t *testing.T) {
-	t.Run("Abuse_NO01", func(t *testing.T) {
+func TestAbuse_NO01_NothingInClear(t *testing.T) {
+	t.Run("encrypted", func(t *testing.T) {
 		found, secrets := recordSession(t, program(t, ""))
 		for what, needle := range secrets {
 			found.never(t, what, needle)
@@ -36,7 +36,7 @@ func TestLAN_NothingInClear(t *testing.T) {
 		}
 	})
 	// With the transport's encryption taken off, what is sealed is still sealed.
-	t.Run("Abuse_NO01 transport in clear", func(t *testing.T) {
+	t.Run("in clear", func(t *testing.T) {
 		found, secrets := recordSession(t, program(t, "plaintransport"), "--listen", "/ip4/0.0.0.0/tcp/4001")
 		for what, needle := range secrets {
 			found.never(t, what, needle)

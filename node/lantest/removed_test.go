@@ -17,7 +17,7 @@ var foulPlay = flag.Duration("foul", time.Minute, "how long the removed node pla
 // A removed member keeps home and keys, dials again at once, speaks every
 // protocol and asks everyone for everything: it loses its connections within a
 // second and reads nothing that is said from then on. (RM-02, RM-03, NM-12)
-func TestLAN_RemovedNodePlaysFoul(t *testing.T) {
+func TestAbuse_RM02_RemovedNodePlaysFoul(t *testing.T) {
 	s := newThree(t, program(t, ""))
 	team := s.team()
 	nodes := reach(s.alice, s.bob)
