@@ -28,11 +28,12 @@ type rotation struct {
 	lastSoft  uint64
 	request   Hash   // the epoch that a rotation was asked for
 	wished    uint64 // others were last asked to replace a key that this node may not have
+	asked     uint64 // a member last asked this node to mint
 }
 
 // turnBack keeps waits from growing where the clock was turned back.
 func (r *rotation) turnBack(now uint64) {
-	for _, t := range []*uint64{&r.hardSince, &r.heldSince, &r.softSince, &r.lastSoft, &r.wished} {
+	for _, t := range []*uint64{&r.hardSince, &r.heldSince, &r.softSince, &r.lastSoft, &r.wished, &r.asked} {
 		*t = min(*t, now)
 	}
 }
@@ -100,9 +101,31 @@ func (m *Machine) rotateIfDue() {
 	if m.rot.heldSince == 0 && m.holdsSealed() {
 		m.rot.heldSince = m.now
 	}
-	if due, ok := m.hardDue(); ok && m.now >= due && !m.mintFor(m.hardReasons()...) && m.now >= m.rot.wished+softApart {
-		m.r.Wish, m.rot.wished = m.rotators(), m.now
+	due, ok := m.hardDue()
+	switch {
+	case !ok:
+	case m.now >= due:
+		if !m.mintFor(m.hardReasons()...) && m.now >= m.rot.wished+softApart {
+			m.r.Wish, m.rot.wished = m.rotators(), m.now
+		}
+	case m.rot.wished < m.rot.heldSince && len(m.eligible()) == 0:
+		if first, better := m.betterPlaced(); better {
+			m.r.Wish, m.rot.wished = []PeerID{first}, m.now
+		}
 	}
+}
+
+// betterPlaced returns who is online and first to mint in a hard-marked group,
+// where that is not this node.
+func (m *Machine) betterPlaced() (PeerID, bool) {
+	rs := m.rotators()
+	if len(rs) == 0 {
+		return PeerID{}, false
+	}
+	owner, _ := m.st.owner()
+	deputies := m.st.deputies()
+	mine := slices.Index(deputies, m.me)
+	return rs[0], rs[0] == owner || mine < 0 || slices.Index(deputies, rs[0]) < mine
 }
 
 // hardDue is when this node mints in a hard-marked group, if at all.
@@ -118,7 +141,12 @@ func (m *Machine) hardDue() (uint64, bool) {
 		if speaks {
 			return m.rot.heldSince, true
 		}
+		if m.wishStands() {
+			return m.now, true
+		}
 		return m.rot.hardSince + idleWait, m.g.direct == nil
+	case m.mayRotate() && m.wishStands():
+		return m.now, true
 	case !speaks || !m.companyOnline():
 		return m.rot.heldSince, speaks
 	}
@@ -134,6 +162,10 @@ func (m *Machine) hardDue() (uint64, bool) {
 	}
 	return m.rot.heldSince + min(wait, mostWait), true
 }
+
+// wishStands reports whether a member asked for a key a moment ago: one who
+// speaks and need not wait for this node to be idle.
+func (m *Machine) wishStands() bool { return m.rot.asked > 0 && m.now < m.rot.asked+rankWait }
 
 // companyOnline reports whether another member is connected.
 func (m *Machine) companyOnline() bool {
@@ -191,11 +223,16 @@ func (m *Machine) onRotate() error {
 	return nil
 }
 
-// onWish rotates for a member who may not, or who gives way.
+// onWish rotates for a member who may not, or who gives way. A wish may come
+// before the removal that it is about.
 func (m *Machine) onWish(from PeerID) {
-	cur := m.current()
-	if cur == nil || !m.st.member(from) || m.maySign() != nil || !m.mayRotate() {
+	if !m.st.member(from) || m.maySign() != nil || !m.mayRotate() {
 		return
+	}
+	m.rot.asked = m.now
+	cur := m.current()
+	if cur == nil {
+		return // see rotateIfDue
 	}
 	if reasons := m.softReasons(cur, m.now); len(reasons) > 0 {
 		m.mintSoft(reasons)
@@ -278,7 +315,7 @@ func (m *Machine) takeEpoch(e *entry, b *Epoch, key keys.Secret) {
 	m.publishEntry(e)
 	m.holdKey(e, key)
 	m.r.Epoch = e.eh
-	m.rot.hardSince, m.rot.heldSince, m.rot.softSince, m.rot.request = 0, 0, 0, Hash{}
+	m.rot.hardSince, m.rot.heldSince, m.rot.softSince, m.rot.asked, m.rot.request = 0, 0, 0, 0, Hash{}
 	if to := m.recipients(); b.N > 0 && len(to) > 0 {
 		m.r.Seal = append(m.r.Seal, SealJob{
 			EID: e.eh, Ectx: keys.EnvelopeContext(m.g.gid, m.me, e.Lane, e.Seq, b.KC), KC: b.KC,

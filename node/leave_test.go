@@ -1,0 +1,49 @@
+package node
+
+import (
+	"testing"
+	"time"
+)
+
+// TestLeave_NextLineDoesNotWait: somebody leaves, and a member who is not the
+// owner speaks at once. The owner is there, and is asked: the line leaves under a
+// key that the owner minted, well before the ranks' waits are over, and one epoch
+// comes of each LEAVE.
+func TestLeave_NextLineDoesNotWait(t *testing.T) {
+	ann := inMemory(t, "ann")
+	all := []*player{ann}
+	for _, name := range []string{"bob", "cem", "dan", "eve"} {
+		p := inMemory(t, name)
+		for _, o := range all {
+			ok(t, p.net.Remember(o.me, o.net.Addrs()...))
+		}
+		all = append(all, p)
+	}
+	gid := newGroup(t, CreateGroup{}, ann, all[1:]...)
+	agree(t, gid, all...)
+	bob := all[1]
+	for left := len(all) - 1; left > 1; left-- {
+		before, err := bob.Keys(within(t, 10*time.Second), gid)
+		ok(t, err)
+		_, err = all[left].Leave(within(t, 10*time.Second), gid, false)
+		ok(t, err)
+		await(t, 10*time.Second, "the news at bob", func() bool {
+			g, err := bob.Group(within(t, 10*time.Second), gid)
+			ok(t, err)
+			return g.Members == left
+		})
+		began := time.Now()
+		sent := bob.say(gid, "who is left?")
+		took := time.Since(began)
+		agree(t, gid, all[:left]...)
+		after, err := bob.Keys(within(t, 10*time.Second), gid)
+		ok(t, err)
+		t.Logf("%d remain: %v until the line left, %d epochs", left, took.Round(time.Millisecond), len(after)-len(before))
+		if thorough() && took > 800*time.Millisecond {
+			t.Error("it waited for the owner to be idle")
+		}
+		if len(after) != len(before)+1 || *sent.EID != after[len(after)-1].EID || after[len(after)-1].MintedBy != ann.id() {
+			t.Errorf("with %d left: %d epochs more, the last by %s", left, len(after)-len(before), after[len(after)-1].MintedBy)
+		}
+	}
+}
