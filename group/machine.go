@@ -29,6 +29,7 @@ type Stored struct {
 	Outbox   []OutItem
 	Latest   []Verified // bundles and reports
 	Holds    []Holds    // who holds what of this node's own messages
+	Damaged  []uint64   // lanes of this node in which a record cannot be read any more
 	Local    *Local
 }
 
@@ -64,6 +65,7 @@ type Machine struct {
 
 	restoring bool
 	careful   bool // signs nothing until this node's heights were compared
+	damaged   bool // a number of the present lane may have been used for what is lost
 
 	rot     rotation
 	cache   struct{ eligible []*entry }
@@ -123,6 +125,7 @@ func New(cfg Config, stored Stored) *Machine {
 	m.restore(stored)
 	m.restoring = false
 	m.careful = cfg.Careful && len(m.st.members()) > 1
+	m.damaged = m.usedMore(stored)
 	m.bundles[m.me] = cfg.Bundle
 	if len(cfg.Bundle.Raw()) > 0 {
 		m.latest[latestKey{KindBundle, m.me}] = bundleRecord(cfg.Bundle)
@@ -160,6 +163,18 @@ func (m *Machine) restore(stored Stored) {
 	if log := m.logs[chain{m.me, m.lane}]; log.top() != nil {
 		m.cited = cited{view: log.top().view, any: true}
 	}
+}
+
+// usedMore reports whether this node signed something in its present lane that
+// the store no longer tells, or that rests on what it no longer tells.
+func (m *Machine) usedMore(stored Stored) bool {
+	return slices.Contains(stored.Damaged, m.lane) ||
+		slices.ContainsFunc(stored.Entries, func(v Verified) bool {
+			return v.Author() == m.me && v.Entry().Lane == m.lane && m.g.byHash[short(v.Hash)] == nil
+		}) ||
+		slices.ContainsFunc(stored.Messages, func(s StoredMessage) bool {
+			return s.Author == m.me && s.Lane == m.lane && m.msgs[short(s.Hash)] == nil
+		})
 }
 
 // keptEntries returns the entries at or before the newest applied ones of frozen

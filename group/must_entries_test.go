@@ -2,7 +2,9 @@ package group
 
 import (
 	"errors"
+	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"conclave/keys"
@@ -218,5 +220,64 @@ func TestMUST_18_VoidEntriesAreHeld(t *testing.T) {
 	w.restart(carol)
 	if carol.Name(bob.me) != "bob" || carol.counts(void) {
 		t.Error("a void entry did not survive a restart")
+	}
+}
+
+// TestMUST_17_DamagedRecords: a disk that no longer tells what this node signed
+// last, or what that rests on, does not make it use the number again, though
+// nobody is in reach who would know.
+func TestMUST_17_DamagedRecords(t *testing.T) {
+	for name, damage := range map[string]func(p *peer) (unreadable []uint64){
+		"the newest entry": func(p *peer) []uint64 {
+			delete(p.entries, p.ownTip().eh)
+			return []uint64{p.lane}
+		},
+		"the newest message": func(p *peer) []uint64 {
+			delete(p.messages, p.ownTop().hash)
+			return []uint64{p.lane}
+		},
+		"the entry before the newest": func(p *peer) []uint64 {
+			delete(p.entries, p.ownTip().Prev)
+			return nil
+		},
+		"an entry that the newest message cites": func(p *peer) []uint64 {
+			delete(p.entries, p.ownTop().epoch.eh)
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newTeam(t, settingsFor("team"), "alice", "bob")
+			alice, bob := w.all[0], w.all[1]
+			signed := map[link]Hash{}
+			w.say(alice, "one")
+			w.must(alice, Rotate{})
+			w.numbers(signed, w.say(alice, "two"))
+			w.numbers(signed, w.must(alice, SetName{Name: "alice"}))
+			w.say(alice, "three")
+			bob.off = true
+			unreadable := damage(alice)
+			for range 2 { // the lane is kept
+				stored := alice.stored()
+				stored.Damaged = unreadable
+				alice.Machine = New(Config{GID: w.gid, Self: alice.id, Bundle: alice.bundle}, stored)
+				before := alice.lane
+				w.must(alice, Tick{})
+				if alice.lane == 0 || before > 0 && alice.lane != before {
+					t.Fatalf("lane %d after lane %d", alice.lane, before)
+				}
+			}
+			bob.off = false
+			w.sync(bob, alice)
+			w.sync(alice, bob)
+			w.numbers(signed, w.must(alice, SetName{Name: "again"}))
+			w.numbers(signed, w.say(alice, "four"))
+			w.sync(alice, bob)
+			if got := fmt.Sprint(w.reads(bob)); !strings.Contains(got, "four") {
+				t.Errorf("bob reads %s", got)
+			}
+			if len(bob.alarms)+len(alice.alarms) != 0 {
+				t.Error("a number was used twice")
+			}
+		})
 	}
 }

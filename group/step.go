@@ -255,12 +255,16 @@ func (m *Machine) Step(in Input) (Ready, error) {
 	m.now, m.entropy, m.derived = in.Now, in.Entropy, 0
 	m.rot.turnBack(m.now)
 	before := len(m.g.order)
+	if m.damaged {
+		m.beginLane()
+	}
 	err := m.handle(in.Event)
 	if err != nil {
 		r := *m.r
 		m.r = nil
 		return Ready{Want: r.Want}, err
 	}
+	m.damaged = false
 	m.settle(before)
 	r := *m.r
 	m.r = nil

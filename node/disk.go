@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"conclave/group"
@@ -33,7 +34,9 @@ type disk struct {
 	db    *store.DB
 	space *store.Space
 
-	damaged bool // load met a record that cannot be read
+	me      keys.PeerID
+	damaged bool     // load met a record that cannot be read
+	lanes   []uint64 // of this node's own records among those
 }
 
 func (n *Node) openDisk(gid keys.Hash) (*disk, error) {
@@ -45,7 +48,7 @@ func (n *Node) openDisk(gid keys.Hash) (*disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &disk{gid: gid, bag: n.bag, db: n.db, space: space}, nil
+	return &disk{gid: gid, bag: n.bag, db: n.db, space: space, me: n.me}, nil
 }
 
 func recordKey(kind string, author keys.PeerID, lane, seq uint64, h keys.Hash) string {
@@ -139,6 +142,7 @@ func (d *disk) put(b *store.Batch, from *group.Batch) {
 // out: the others bring it again.
 func (d *disk) load() (group.Stored, error) {
 	s := group.Stored{Keys: map[keys.Hash]keys.Secret{}}
+	d.damaged, d.lanes = false, nil
 	for eid, k := range d.bag.RoomKeys(d.gid) {
 		s.Keys[eid] = k
 	}
@@ -164,6 +168,7 @@ func (d *disk) load() (group.Stored, error) {
 	if err := d.loadSmall(&s); err != nil {
 		return s, err
 	}
+	s.Damaged = d.lanes
 	return s, d.dropOrphans(&s)
 }
 
@@ -240,7 +245,7 @@ func (d *disk) dropOrphans(s *group.Stored) error {
 func (d *disk) each(prefix string, f func(key string, v []byte) error) error {
 	for rec, err := range d.space.Scan(store.Query{Prefix: prefix}) {
 		if errors.Is(err, store.ErrCorrupt) && rec.Key != "" {
-			d.damaged = true
+			d.noteDamage(rec.Key)
 			continue
 		}
 		if err != nil {
@@ -251,6 +256,19 @@ func (d *disk) each(prefix string, f func(key string, v []byte) error) error {
 		}
 	}
 	return nil
+}
+
+// noteDamage remembers that a record cannot be read. One of this node's own used
+// up a number, whatever it said.
+func (d *disk) noteDamage(key string) {
+	d.damaged = true
+	p := strings.Split(key, "/") // "", kind, author, lane, seq, hash
+	if len(p) != 6 || p[1] != "c" && p[1] != "m" || p[2] != fmt.Sprintf("%x", d.me[:]) {
+		return
+	}
+	if lane, err := strconv.ParseUint(p[3], 16, 64); err == nil && !slices.Contains(d.lanes, lane) {
+		d.lanes = append(d.lanes, lane)
+	}
 }
 
 func (d *disk) decode(v []byte, head int) (group.Verified, error) {
