@@ -322,69 +322,6 @@ func TestAbuse_MM03_ReplayIsDropped(t *testing.T) {
 	}
 }
 
-// TestAbuse_RM02_RemovedIsCutOff and RM-03: whoever is removed loses the connection
-// within a second, though it stays subscribed and dials again and again, and is
-// sent nothing that is said afterwards, on the topic or on any stream.
-func TestAbuse_RM02_RemovedIsCutOff(t *testing.T) {
-	ann, bob := inMemory(t, "ann"), inMemory(t, "bob")
-	ok(t, bob.net.Remember(ann.me, ann.net.Addrs()...))
-	gid := newGroup(t, CreateGroup{}, ann, bob)
-	x := newPuppet(t)
-	ok(t, x.know(ann))
-	ok(t, x.know(bob))
-	x.joins(ann, gid)
-	x.enters(ann, bob)
-	agree(t, gid, ann, bob)
-	x.meshed(ann)
-	ann.say(gid, "while x was there")
-	await(t, 10*time.Second, "a message at x", func() bool { return len(x.listened()) > 0 })
-
-	ctx, cancel := context.WithCancel(t.Context())
-	cut := make(chan time.Time, 1)
-	go func() {
-		for ctx.Err() == nil {
-			if !slices.Contains(x.net.Connected(), ann.me) {
-				cut <- time.Now()
-				return
-			}
-			time.Sleep(time.Millisecond)
-		}
-	}()
-	_, err := ann.Kick(within(t, 10*time.Second), gid, x.me().String())
-	ok(t, err)
-	kicked := time.Now()
-	select {
-	case at := <-cut:
-		if took := at.Sub(kicked); took > time.Second {
-			t.Errorf("cut off after %s", took)
-		}
-	case <-time.After(5 * time.Second):
-		t.Error("never cut off")
-	}
-	cancel()
-	agree(t, gid, ann, bob)
-	heard := len(x.listened())
-	for range 20 { // RM-03
-		for _, p := range []*player{ann, bob} {
-			x.net.Connect(within(t, 10*time.Second), p.me, p.net.Addrs()...)
-			ann.say(gid, "without x")
-			records, err := x.pulls(within(t, 10*time.Second), p, new(group.Heights))
-			for _, r := range records {
-				if v, err := group.DecodeOwn(x.gid, r); err == nil && v.Msg() != nil {
-					t.Fatal("a removed member is given messages")
-				}
-			}
-			if err != nil && !errors.Is(err, mesh.ErrReset) && !errors.Is(err, mesh.ErrUnreachable) {
-				t.Log(err)
-			}
-		}
-	}
-	if more := len(x.listened()) - heard; more > 0 {
-		t.Errorf("a removed member is sent %d payloads", more)
-	}
-	bob.reads(gid, "without x", "without x")
-}
-
 // TestAbuse_RM05_HeldUntilTheNextKey: somebody left, and the owner is not there. What
 // another member says is held, never sent under the old key, and leaves under
 // one that the speaker mints.

@@ -1,0 +1,194 @@
+package node
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"conclave/group"
+	"conclave/node/mesh"
+)
+
+// company is a group of ann and bob, and x who is a member as well and takes
+// part in the topic.
+func company(t *testing.T) (ann, bob *player, x *puppet, gid string) {
+	ann, bob, x = inMemory(t, "ann"), inMemory(t, "bob"), newPuppet(t)
+	ok(t, bob.net.Remember(ann.me, ann.net.Addrs()...))
+	gid = newGroup(t, CreateGroup{}, ann, bob)
+	ok(t, x.know(ann))
+	ok(t, x.know(bob))
+	x.joins(ann, gid)
+	x.enters(ann, bob)
+	agree(t, gid, ann, bob)
+	x.meshed(ann)
+	ann.say(gid, "while x was there")
+	await(t, 10*time.Second, "a message at x", func() bool { return len(x.listened()) > 0 })
+	return ann, bob, x, gid
+}
+
+// TestAbuse_RM02_RemovedIsCutOff: whoever is removed loses the connection within
+// a second though it stays subscribed, and is sent nothing that is said
+// afterwards.
+func TestAbuse_RM02_RemovedIsCutOff(t *testing.T) {
+	ann, bob, x, gid := company(t)
+	cut := make(chan time.Time, 1)
+	ctx := within(t, 30*time.Second)
+	go func() {
+		for ctx.Err() == nil && slices.Contains(x.net.Connected(), ann.me) {
+			time.Sleep(time.Millisecond)
+		}
+		cut <- time.Now()
+	}()
+	_, err := ann.Kick(ctx, gid, x.me().String())
+	ok(t, err)
+	kicked := time.Now()
+	if took := (<-cut).Sub(kicked); took > time.Second {
+		t.Errorf("cut off after %s", took)
+	}
+	agree(t, gid, ann, bob)
+	heard := len(x.listened())
+	ann.say(gid, "without x")
+	bob.reads(gid, "while x was there", "without x")
+	if more := len(x.listened()) - heard; more > 0 {
+		t.Errorf("a removed member is sent %d payloads", more)
+	}
+}
+
+// TestAbuse_RM03_RemovedComesBack: whoever was removed comes back again and again
+// under its own ID: as a node, which asks on every stream too, and as a host that
+// knows no rules and speaks gossipsub or floodsub to the same topic. It is sent no
+// message, on the topic or on a stream, and no key.
+func TestAbuse_RM03_RemovedComesBack(t *testing.T) {
+	for _, sub := range []string{"node", "gossipsub", "floodsub"} {
+		t.Run(sub, func(t *testing.T) {
+			ann, bob, x, gid := company(t)
+			got := func() int { return len(x.listened()) }
+			comeBack := func() { x.comesBack(ann, bob) }
+			if sub != "node" {
+				x.net.Close()
+				b := newBareSubscriber(t, x, sub)
+				got, comeBack = b.got, func() { b.comesBack(ann, bob) }
+			}
+			if sub == "gossipsub" { // as long as it is a member it hears
+				await(t, 30*time.Second, "a message at x", func() bool {
+					comeBack()
+					ann.say(gid, "while x was there")
+					return got() > 0
+				})
+			}
+			_, err := ann.Kick(within(t, 10*time.Second), gid, x.me().String())
+			ok(t, err)
+			agree(t, gid, ann, bob)
+			before := got()
+			for range 10 {
+				comeBack()
+				ann.say(gid, "without x")
+				bob.say(gid, "nor here")
+			}
+			bob.reads(gid, "without x", "nor here")
+			comeBack()
+			time.Sleep(2 * time.Second) // two heartbeats: nothing tells of what does not come
+			if more := got() - before; more > 0 {
+				t.Errorf("a removed member is sent %d payloads", more)
+			}
+		})
+	}
+}
+
+// comesBack dials every node and asks it on every stream.
+func (p *puppet) comesBack(all ...*player) {
+	p.t.Helper()
+	for _, o := range all {
+		ctx := within(p.t, 10*time.Second)
+		p.net.Connect(ctx, o.me, o.net.Addrs()...)
+		records, _ := p.pulls(ctx, o, new(group.Heights))
+		for _, r := range records {
+			if v, err := group.DecodeOwn(p.gid, r); err == nil && v.Msg() != nil {
+				p.t.Error("a removed member is given messages")
+			}
+		}
+		s, err := p.net.Open(ctx, o.me, protoKey)
+		if err != nil {
+			continue
+		}
+		ask := keyAsk{GID: p.gid, Bundle: p.bundle.Raw()}
+		ok(p.t, o.roomOf(p.gid.String()).look(ctx, func(m *group.Machine) {
+			for _, e := range m.Epochs() {
+				ask.EIDs = append(ask.EIDs, e.EID)
+			}
+		}))
+		var a keyAnswer
+		if put(s, ask) == nil && get(s, &a) == nil {
+			for _, it := range a.Items {
+				if len(it.Envelope) > 0 {
+					p.t.Error("a removed member is given a key")
+				}
+			}
+		}
+		s.Close()
+	}
+}
+
+// bareSubscriber is a host that takes part in a topic as the library has it.
+type bareSubscriber struct {
+	t    *testing.T
+	h    host.Host
+	seen atomic.Int64
+}
+
+func newBareSubscriber(t *testing.T, as *puppet, sub string) *bareSubscriber {
+	t.Helper()
+	sk, err := crypto.UnmarshalEd25519PrivateKey(as.id.Ed25519())
+	ok(t, err)
+	h, err := libp2p.New(libp2p.Identity(sk), libp2p.NoListenAddrs, libp2p.DisableRelay())
+	ok(t, err)
+	t.Cleanup(func() { h.Close() })
+	policy := []pubsub.Option{pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign), pubsub.WithNoAuthor()}
+	make := pubsub.NewGossipSub
+	if sub == "floodsub" {
+		make = pubsub.NewFloodSub
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	ps, err := make(ctx, h, policy...)
+	ok(t, err)
+	topic, err := ps.Join(mesh.TopicPrefix + group.Topic(as.gid).String())
+	ok(t, err)
+	in, err := topic.Subscribe()
+	ok(t, err)
+	b := &bareSubscriber{t: t, h: h}
+	go func() {
+		for {
+			if _, err := in.Next(ctx); err != nil {
+				return
+			}
+			b.seen.Add(1)
+		}
+	}()
+	return b
+}
+
+func (b *bareSubscriber) got() int { return int(b.seen.Load()) }
+
+func (b *bareSubscriber) comesBack(all ...*player) {
+	for _, o := range all {
+		var addrs []ma.Multiaddr
+		for _, a := range o.net.Addrs() {
+			m, err := ma.NewMultiaddr(a)
+			ok(b.t, err)
+			addrs = append(addrs, m)
+		}
+		id, err := peer.IDFromBytes(o.me.Multihash())
+		ok(b.t, err)
+		b.h.Connect(within(b.t, 10*time.Second), peer.AddrInfo{ID: id, Addrs: addrs})
+	}
+}
