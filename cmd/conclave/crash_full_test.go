@@ -27,13 +27,13 @@ func smallVolume(t *testing.T) string {
 	return dir
 }
 
-// testFullDisk (FA-03): a node on a small volume that fills up. `send` says
+// TestAbuse_FA03_FullDisk: a node on a small volume that fills up. `send` says
 // `disk full` and exits 1, reading goes on, also without a single free byte, and
 // when there is space again everything goes on by itself: lines are taken, what
 // the others said meanwhile arrives, a rotation works.
-func testFullDisk(t *testing.T, p *programs) {
+func TestAbuse_FA03_FullDisk(t *testing.T) {
 	volume := smallVolume(t)
-	c := newTeam(t, p.ordinary(), "ann", "bob")
+	c := newTeam(t, ordinary(t), "ann", "bob")
 	ann, bob := c.all[0], c.all[1]
 	ann.down()
 	moved := filepath.Join(volume, "ann")

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,11 +26,36 @@ import (
 // thorough reports whether everything is to run, however long it takes.
 func thorough() bool { return os.Getenv("CONCLAVE_TEST") == "all" }
 
-// buildProgram builds the program, with tags or without, into a folder of the
-// test.
+// buildsEnv names the folder of the programs that the tests of one run build.
+const buildsEnv = "CONCLAVE_TEST_BUILDS"
+
+// builder gives the tests of one run a folder for the programs that they build.
+type builder struct{ *testing.M }
+
+func (b builder) Run() int {
+	dir, err := os.MkdirTemp("", "conclave-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	os.Setenv(buildsEnv, dir)
+	return b.M.Run()
+}
+
+// ordinary is the program as people have it.
+func ordinary(t *testing.T) string { return buildProgram(t, "") }
+
+// withFaults is the program that ends where it is told to.
+func withFaults(t *testing.T) string { return buildProgram(t, "faults") }
+
+// buildProgram builds the program, with tags or without, once in a run.
 func buildProgram(t *testing.T, tags string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "conclave")
+	path := filepath.Join(os.Getenv(buildsEnv), "conclave"+tags)
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
 	out, err := exec.Command("go", "build", "-tags", tags, "-o", path, ".").CombinedOutput()
 	if err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
@@ -173,14 +199,16 @@ func (s *sailor) start() error {
 	cmd, gone := s.cmd, make(chan struct{})
 	s.gone = gone
 	in := bufio.NewReader(stdout)
+	tooLate := time.AfterFunc(processBound, func() { cmd.Process.Signal(syscall.SIGQUIT) })
 	first, err := in.ReadBytes('\n')
+	tooLate.Stop()
 	go func() {
 		io.Copy(io.Discard, in)
 		cmd.Wait()
 		close(gone)
 	}()
 	if err != nil {
-		<-gone
+		s.awaitEnd()
 		return fmt.Errorf("%w: %v", err, cmd.ProcessState)
 	}
 	var r ready
@@ -191,25 +219,51 @@ func (s *sailor) start() error {
 	return nil
 }
 
+// processBound is more time than any process here takes to begin, to end, or to
+// do what it is asked.
+const processBound = 2 * time.Minute
+
+// awaitEnd waits until the node's process has ended. One that does not is made
+// to say what it waits for.
+func (s *sailor) awaitEnd() {
+	s.t.Helper()
+	select {
+	case <-s.gone:
+		return
+	case <-time.After(processBound):
+	}
+	s.cmd.Process.Signal(syscall.SIGQUIT)
+	select {
+	case <-s.gone:
+	case <-time.After(10 * time.Second):
+		s.cmd.Process.Kill()
+	}
+	s.t.Fatalf("%s's node has not ended after %s\n%s", s.name, processBound, lastLines(s.log.String(), 200))
+}
+
 // kill ends the node with SIGKILL and waits for its end.
 func (s *sailor) kill() {
+	s.t.Helper()
 	s.cmd.Process.Kill()
-	<-s.gone
+	s.awaitEnd()
 }
 
 // down ends the node in order.
 func (s *sailor) down() {
 	s.t.Helper()
 	s.cmd.Process.Signal(syscall.SIGTERM)
-	<-s.gone
+	s.awaitEnd()
 	if !s.cmd.ProcessState.Success() {
 		s.t.Fatalf("%s ended with %v\n%s", s.name, s.cmd.ProcessState, lastLines(s.log.String(), 20))
 	}
 }
 
-// command is one command at this person's home.
+// command is one command at this person's home. It is killed where it takes too
+// long.
 func (s *sailor) command(args ...string) *exec.Cmd {
-	return exec.Command(s.bin, append([]string{"--home", s.home, "--json"}, args...)...)
+	ctx, cancel := context.WithTimeout(context.Background(), processBound)
+	s.t.Cleanup(cancel)
+	return exec.CommandContext(ctx, s.bin, append([]string{"--home", s.home, "--json"}, args...)...)
 }
 
 // run runs a command and returns its stdout, its stderr and its exit code.

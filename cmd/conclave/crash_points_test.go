@@ -17,12 +17,12 @@ import (
 // faults listens to.
 var faultNames = []string{"CONCLAVE_KILL_AT", "CONCLAVE_CLOCK_OFFSET"}
 
-// testOrdinaryProgram: only the build with the tag knows the names.
-func testOrdinaryProgram(t *testing.T, p *programs) {
+// TestOrdinaryProgramHasNoFaults: only the build with the tag knows the names.
+func TestOrdinaryProgramHasNoFaults(t *testing.T) {
 	for _, build := range []struct {
 		path string
 		has  bool
-	}{{p.ordinary(), false}, {p.faults(), true}} {
+	}{{ordinary(t), false}, {withFaults(t), true}} {
 		program, err := os.ReadFile(build.path)
 		if err != nil {
 			t.Fatal(err)
@@ -35,14 +35,14 @@ func testOrdinaryProgram(t *testing.T, p *programs) {
 	}
 }
 
-// testKillPoints (FA-01): a node ends by SIGKILL between two steps of a turn:
+// TestAbuse_FA01_KillPoints: a node ends by SIGKILL between two steps of a turn:
 // after the protocol has stepped, between the two writes, after both, and before
 // the answer. Whatever it was about (a rotation, an admission, a removal, lines,
 // a key from somebody else), it starts again and goes on, nothing that was
 // answered is lost, and nobody ever sees two records under one number.
-func testKillPoints(t *testing.T, p *programs) {
+func TestAbuse_FA01_KillPoints(t *testing.T) {
 	rng := seed(t)
-	c := newTeam(t, p.faults(), "ann", "bob")
+	c := newTeam(t, withFaults(t), "ann", "bob")
 	cem := newCrewMember(c, "cem")
 	k := &killPoints{crew: c, cem: cem, ledger: newLedger()}
 	for place, most := range map[string]int{"stepped": 40, "keys-saved": 4, "saved": 40, "sent": 40} {
@@ -152,13 +152,13 @@ func (k *killPoints) goesOn(s *sailor, place string, n int) {
 	}
 }
 
-// testRemovalThenCrash (RM-06): somebody leaves, and the owner's node dies before
+// TestAbuse_RM06_RemovalThenCrash: somebody leaves, and the owner's node dies before
 // it makes the next key, or after it has kept the key and not the epoch. The next
 // start completes the rotation, and what another member said meanwhile leaves
 // under the new key.
-func testRemovalThenCrash(t *testing.T, p *programs) {
-	t.Run("BeforeTheKey", func(t *testing.T) { removalThenCrash(t, p.faults(), false) })
-	t.Run("BeforeTheEpoch", func(t *testing.T) { removalThenCrash(t, p.faults(), true) })
+func TestAbuse_RM06_RemovalThenCrash(t *testing.T) {
+	t.Run("BeforeTheKey", func(t *testing.T) { removalThenCrash(t, withFaults(t), false) })
+	t.Run("BeforeTheEpoch", func(t *testing.T) { removalThenCrash(t, withFaults(t), true) })
 }
 
 func removalThenCrash(t *testing.T, program string, keyKept bool) {
@@ -179,7 +179,7 @@ func removalThenCrash(t *testing.T, program string, keyKept bool) {
 		})
 		ann.kill()
 	}
-	<-ann.gone
+	ann.awaitEnd()
 	if !keyKept {
 		bob.kill() // else he makes the key himself, with nobody else there
 	}

@@ -15,33 +15,6 @@ import (
 	"conclave/node"
 )
 
-// programs are the two builds that the crash tests run, each built when it is
-// first asked for.
-type programs struct{ ordinary, faults func() string }
-
-// TestCrash ends nodes of the real program in every way that a process can end,
-// and looks at what they promised before.
-func TestCrash(t *testing.T) {
-	p := &programs{
-		ordinary: sync.OnceValue(func() string { return buildProgram(t, "") }),
-		faults:   sync.OnceValue(func() string { return buildProgram(t, "faults") }),
-	}
-	for _, test := range []struct {
-		name string
-		run  func(*testing.T, *programs)
-	}{
-		{"KilledWhileTalking", testKilledWhileTalking},
-		{"KillPoints", testKillPoints},
-		{"OrdinaryProgramHasNoFaults", testOrdinaryProgram},
-		{"AnswersAfterSync", testAnswersAfterSync},
-		{"FailingCalls", testFailingCalls},
-		{"FullDisk", testFullDisk},
-		{"RemovalThenCrash", testRemovalThenCrash},
-	} {
-		t.Run(test.name, func(t *testing.T) { test.run(t, p) })
-	}
-}
-
 // seed returns a fresh seed, or that of CONCLAVE_SEED, and prints it.
 func seed(t *testing.T) *rand.Rand {
 	t.Helper()
@@ -192,17 +165,17 @@ func (c *crew) unharmed() {
 	}
 }
 
-// testKilledWhileTalking (FA-02): three nodes, lines given to `send -` at each,
+// TestAbuse_FA02_KilledWhileTalking: three nodes, lines given to `send -` at each,
 // and again and again kill -9 for one of them at a moment that the seed chooses.
 // No line that was answered is lost, none is shown twice, each author's lines
 // stand in their order, at every member.
-func testKilledWhileTalking(t *testing.T, p *programs) {
+func TestAbuse_FA02_KilledWhileTalking(t *testing.T) {
 	rounds := 4
 	if thorough() {
 		rounds = 50
 	}
 	rng := seed(t)
-	c := newTeam(t, p.ordinary(), "ann", "bob", "cem")
+	c := newTeam(t, ordinary(t), "ann", "bob", "cem")
 	c.all[0].must("group", "set", "team", "--max-messages", "60")
 	l := newLedger()
 	for round := range rounds {
@@ -243,7 +216,7 @@ func (l *ledger) killOne(c *crew, rng *rand.Rand, round int) {
 	if rng.IntN(3) == 0 {
 		c.all[rng.IntN(len(c.all))].run("rotate", "team") // one of them may be dead by now
 	}
-	<-victim.gone
+	victim.awaitEnd()
 	victim.up()
 	all.Wait()
 }

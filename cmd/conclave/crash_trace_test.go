@@ -34,17 +34,17 @@ func underTrace(t *testing.T, p string, options ...string) string {
 	return path
 }
 
-// testAnswersAfterSync: over 1,000 lines, half given one by one and half in
+// TestAnswersAfterSync: over 1,000 lines, half given one by one and half in
 // bursts, no answer leaves on the socket before what it is about was written to
 // the journal and the journal was synced.
-func testAnswersAfterSync(t *testing.T, p *programs) {
+func TestAnswersAfterSync(t *testing.T) {
 	needStrace(t)
 	trace := filepath.Join(t.TempDir(), "trace")
-	c := newCrew(t, p.ordinary(), "ann")
+	c := newCrew(t, ordinary(t), "ann")
 	ann := c.all[0]
 	ann.must("group", "create", "team")
 	ann.down()
-	ann.traced = underTrace(t, p.ordinary(), "-yy", "-s", "32", "-o", trace,
+	ann.traced = underTrace(t, ordinary(t), "-yy", "-s", "32", "-o", trace,
 		"-e", "trace=read,recvfrom,recvmsg,write,writev,pwrite64,sendto,sendmsg,fsync,fdatasync,sync_file_range")
 	ann.up()
 	l := newLedger()
@@ -188,14 +188,14 @@ func syncedBetween(calls []sysCall, from, to int) bool {
 	return written >= 0 && synced > written
 }
 
-// testFailingCalls (FA-04): the n-th sync, or rename, of a node fails with EIO.
+// TestAbuse_FA04_FailingCalls: the n-th sync, or rename, of a node fails with EIO.
 // The node says so and ends with exit 1; nobody was told anything that is not on
 // disk; and on a disk that works it goes on.
-func testFailingCalls(t *testing.T, p *programs) {
+func TestAbuse_FA04_FailingCalls(t *testing.T) {
 	needStrace(t)
 	for _, call := range []string{"fdatasync", "fsync", "rename"} {
 		for _, n := range []int{1, 2, 3, 5, 8} {
-			t.Run(fmt.Sprintf("%s-%d", call, n), func(t *testing.T) { failingCall(t, p.ordinary(), call, n) })
+			t.Run(fmt.Sprintf("%s-%d", call, n), func(t *testing.T) { failingCall(t, ordinary(t), call, n) })
 		}
 	}
 }

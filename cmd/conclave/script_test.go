@@ -21,7 +21,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"conclave": main})
+	testscript.Main(builder{m}, map[string]func(){"conclave": main})
 }
 
 // TestScript runs the scripts of testdata/script against the program itself.
