@@ -94,7 +94,12 @@ func TestAbuse_RM03_RemovedComesBack(t *testing.T) {
 				ann.say(gid, "without x")
 				bob.say(gid, "nor here")
 			}
-			bob.reads(gid, "without x", "nor here")
+			for _, p := range []*player{ann, bob} {
+				await(t, 30*time.Second, "20 lines at "+p.name, func() bool {
+					others := slices.DeleteFunc(p.texts(gid), func(text string) bool { return text == "while x was there" })
+					return len(others) == 20
+				})
+			}
 			comeBack()
 			time.Sleep(2 * time.Second) // two heartbeats: nothing tells of what does not come
 			if more := got() - before; more > 0 {
