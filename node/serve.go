@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"conclave/group"
 	"conclave/keys"
@@ -81,7 +82,8 @@ func (r *room) serveSync(ctx context.Context, s *mesh.Stream, h hello) error {
 	if err := r.giveBatches(ctx, s, miss); err != nil {
 		return err
 	}
-	r.syncer.compared(s.Peer(), mine) // the last batch is durable there
+	both := group.Heights{Logs: slices.Concat(mine.Logs, theirs.Logs)}
+	r.syncer.compared(s.Peer(), both) // the last batch is durable there
 	return nil
 }
 
