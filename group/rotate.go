@@ -83,10 +83,7 @@ func (m *Machine) softReasons(cur *entry, now uint64) []Reason {
 }
 
 // mayRotate reports whether this node may mint without a reason.
-func (m *Machine) mayRotate() bool {
-	o, _ := m.st.owner()
-	return m.g.direct != nil || o == m.me || m.st.caps(m.me)&CapRotate != 0 && m.st.settings.RotateBy <= RotateByDeputies
-}
+func (m *Machine) mayRotate() bool { return m.MayRotate(m.me) }
 
 // rotateIfDue mints where a hard-marked group has waited long enough for
 // someone better placed.

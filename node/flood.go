@@ -3,6 +3,7 @@ package node
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -46,6 +47,7 @@ type budget struct {
 	control  *rate.Limiter // entries of its own
 	other    *rate.Limiter // reports, bundles and chunks of its own
 	foreign  *rate.Limiter // that it passed on, and that their author need not answer for
+	epochs   *hourly       // minted on its own word; nil where it needs none
 }
 
 func newBudget() *budget {
@@ -55,6 +57,23 @@ func newBudget() *budget {
 		other:    rate.NewLimiter(controlRate, controlBurst),
 		foreign:  rate.NewLimiter(messageRate, messageBurst),
 	}
+}
+
+// budgetOf returns a member's budget under the present state of the group, with
+// what is left of the one that it had. Only called from the loop, or before it
+// runs.
+func (r *room) budgetOf(p keys.PeerID, before *roster) *budget {
+	b := newBudget()
+	if before != nil && before.budgets[p] != nil {
+		*b = *before.budgets[p]
+	}
+	switch free := r.m.MayRotate(p); {
+	case free:
+		b.epochs = nil
+	case b.epochs == nil:
+		b.epochs = new(hourly)
+	}
+	return b
 }
 
 // pays returns what a record is paid from: its author's budget, or that of the
@@ -72,6 +91,35 @@ func (r *room) pays(ros *roster, from keys.PeerID, v group.Verified) *rate.Limit
 		return b.control
 	}
 	return b.other
+}
+
+// hourly lets group.FreeEpochs pass within any hour. Safe for concurrent use.
+type hourly struct {
+	mu     sync.Mutex
+	passed [group.FreeEpochs]time.Time // in a ring, the oldest at next
+	next   int
+}
+
+func (h *hourly) allow(now time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if oldest := h.passed[h.next]; !oldest.IsZero() && now.Sub(oldest) < time.Hour {
+		return false
+	}
+	h.passed[h.next] = now
+	h.next = (h.next + 1) % len(h.passed)
+	return true
+}
+
+// isOneTooMany reports whether v is an epoch that its author minted on its own
+// word, more of them than there may be within an hour.
+func (r *room) isOneTooMany(ros *roster, v group.Verified) bool {
+	e, b := v.Entry(), ros.budgets[v.Author()]
+	if e == nil || b == nil || b.epochs == nil || !e.FreelyMinted() || r.isOld(v) || b.epochs.allow(time.Now()) {
+		return false
+	}
+	r.n.counts.tooManyEpochs.Add(1)
+	return true
 }
 
 // isOld reports whether a message or control entry has been taken before, or

@@ -81,6 +81,9 @@ func (r *room) entryLines(m *group.Machine, key string, h keys.Hash) []LogLine {
 	}
 	if e.Type == group.TypeEpoch {
 		line.Epoch, line.EID = &e.Gen, ptr(h.String())
+		if n := m.MintedFreely(h); n > group.FreeEpochs {
+			text += fmt.Sprintf("; number %d of theirs within an hour, more than nodes pass on", n)
+		}
 	}
 	return []LogLine{line}
 }

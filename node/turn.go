@@ -200,12 +200,7 @@ func (r *room) swapRoster(members []keys.PeerID) {
 	before := r.roster.Load()
 	for _, p := range members {
 		next.members[p] = true
-		if before != nil {
-			next.budgets[p] = before.budgets[p]
-		}
-		if next.budgets[p] == nil {
-			next.budgets[p] = newBudget()
-		}
+		next.budgets[p] = r.budgetOf(p, before)
 	}
 	for _, p := range r.m.Everyone() {
 		next.admitted[p] = true

@@ -26,10 +26,11 @@ func (r *room) validate(from keys.PeerID, data []byte) mesh.Verdict {
 		r.deliverLate(v)
 		return mesh.Ignore // kept if there is room, but not relayed
 	}
+	tooMany := r.isOneTooMany(ros, v)
 	if !r.deliver(v) {
 		return mesh.Ignore
 	}
-	if !ros.members[v.Author()] || r.isEarlyPlain(v) {
+	if tooMany || !ros.members[v.Author()] || r.isEarlyPlain(v) {
 		return mesh.Ignore // kept, but not relayed
 	}
 	return mesh.Accept
