@@ -174,6 +174,9 @@ func (r *room) carryOut(rd *group.Ready) {
 // swapMembers lets exactly these peers take part in the topic. Whoever is gone
 // loses its connection before anything more is published.
 func (r *room) swapMembers(members, drop []keys.PeerID) {
+	if len(drop) > 0 {
+		point("removed")
+	}
 	r.swapRoster(members)
 	for _, p := range drop {
 		r.n.book.letGo(p, r.gid)

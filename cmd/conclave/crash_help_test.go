@@ -127,15 +127,21 @@ func newCrew(t *testing.T, bin string, names ...string) *crew {
 func newTeam(t *testing.T, bin string, names ...string) *crew {
 	t.Helper()
 	c := newCrew(t, bin, names...)
+	c.founds("team")
+	return c
+}
+
+// founds has the first person create the group, and let everybody in.
+func (c *crew) founds(create ...string) {
+	c.t.Helper()
 	owner := c.all[0]
-	owner.must("group", "create", "team")
+	owner.must(append([]string{"group", "create"}, create...)...)
 	for _, s := range c.all[1:] {
 		s.must("join", owner.id+"/team")
 		owner.must("approve", "team", s.id)
 		s.must("join", owner.id+"/team", "--wait")
 	}
 	c.agreed() // what is said under an older key the newest member cannot read
-	return c
 }
 
 // agreed waits until every node would seal under the same key.
