@@ -218,16 +218,17 @@ func TestAbuse_MM10_MessageFlood(t *testing.T) {
 	took := <-ended
 	t.Logf("p50 %v, p95 %v; in a flood of %d records/s p50 %v, p95 %v", percentile(quiet, 50), percentile(quiet, 95),
 		int(float64(len(flood))/took.Seconds()), percentile(loud, 50), percentile(loud, 95))
-	most := 2*percentile(quiet, 95) + 3*time.Second // the flooder, and other tests, run on this machine
-	if thorough() {
-		most -= 2900 * time.Millisecond
-	}
-	if percentile(loud, 95) > most {
-		t.Errorf("that is more than %v", most)
-	}
-	for _, p := range []*player{ann, bob} {
-		if ignored := p.net.Drops().Ignored; ignored < uint64(len(flood)-messageBurst)/2 {
-			t.Errorf("%s relays the flood: %d records of %d are ignored", p.name, ignored, len(flood))
+	// The flooder, and other tests, run on this machine: where it cannot keep its
+	// pace the processor is short, and neither lateness nor rate say anything.
+	if took < lasts+lasts/20 {
+		if most := 2*percentile(quiet, 95) + time.Second; percentile(loud, 95) > most {
+			t.Errorf("that is more than %v", most)
+		}
+		beyond := float64(len(flood)-messageBurst) - messageRate*took.Seconds()
+		for _, p := range []*player{ann, bob} {
+			await(t, 60*time.Second, p.name+" to ignore most of the flood", func() bool { // it may still be on its way
+				return float64(p.net.Drops().Ignored) >= beyond/2
+			})
 		}
 	}
 	await(t, 60*time.Second, "the flood at both", func() bool {
