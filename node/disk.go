@@ -21,6 +21,7 @@ import (
 //	/o/<ord>/m/<author>/<lane>/<seq>/<hash>             display order of messages
 //	/o/<shown>/n<ord>/<author>/<lane>/<seq>/<hash>      and of events: after them
 //	/q/<n>                                 outbox
+//	/b/<n>                                 outbox of the backup that this home is from
 //	/h/<member>                            what that member holds of this node's messages
 //	/l/<kind>/<author>                     newest bundle or report
 //	/x/<author>/<lane>/<seq>               alarm
@@ -200,15 +201,21 @@ func (d *disk) loadSmall(s *group.Stored) error {
 	}); err != nil {
 		return err
 	}
+	s.Local, err = d.local()
+	return err
+}
+
+// local reads what this node alone decided, nil if that is nothing.
+func (d *disk) local() (*group.Local, error) {
 	v, err := d.space.Get(localKey)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.Local = new(group.Local)
-	return keys.Unmarshal(v, s.Local)
+	l := new(group.Local)
+	return l, keys.Unmarshal(v, l)
 }
 
 // dropOrphans drops room keys whose EPOCH was never stored: the process ended

@@ -24,6 +24,7 @@ func (r *room) endLines(ctx context.Context) ([]LogLine, error) {
 			line.Reason = ptr(fmt.Sprintf("%d more messages are held", more))
 			out = append(out, line)
 		}
+		out = append(out, r.parkedLines(m)...)
 	})
 	return out, err
 }

@@ -49,6 +49,7 @@ type room struct {
 	full    bool  // the disk was, when something was written last
 	behind  bool  // the Machine was put back, and does not know who is online
 	waiters map[keys.ItemID]chan group.SentItem
+	parked  []group.OutItem // of the backup that this home is from
 }
 
 // roster is who may speak on the topic, as the validator sees it.
@@ -92,7 +93,10 @@ func (n *Node) openRoom(gid keys.Hash, direct *[2]keys.PeerID) (*room, error) {
 	if r.farewells, err = lru.New[keys.PeerID, farewell](quotaFarewells); err != nil {
 		return nil, err
 	}
-	return r, r.reload(n.bundle)
+	if err := r.reload(n.bundle); err != nil {
+		return nil, err
+	}
+	return r, r.loadParked()
 }
 
 // reload puts the Machine where the disk left it.

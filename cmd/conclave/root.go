@@ -47,6 +47,7 @@ func newRoot(a *app) *cobra.Command {
 	root.AddCommand(newSend(a), newLog(a), newDM(a))
 	root.AddCommand(newLeave(a), newKick(a), newBan(a), newUnban(a))
 	root.AddCommand(newRotate(a), newEncryption(a), newKeys(a), newVerify(a), newDemo(a))
+	root.AddCommand(newBackup(a), newRestore(a), newHeld(a))
 	a.completeAll(root)
 	return root
 }

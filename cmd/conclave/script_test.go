@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -34,6 +35,7 @@ func TestMain(m *testing.M) {
 //	get VAR FIELD [LINE]       set VAR to a field of the JSON on stdout
 //	fields FIELD...            every line on stdout is a JSON object with these fields
 //	until NAME PATTERN ARG...  repeat a command until its stdout matches
+//	agekey NAME                make an age identity in NAME.key; sets $NAME, its recipient
 //	sees NAME GROUP PATTERN    follow a log until a line matches, then interrupt it
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -46,6 +48,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"up": cmdUp, "down": cmdDown, "as": cmdAs, "get": cmdGet, "fields": cmdFields, "until": cmdUntil, "sees": cmdSees,
+			"agekey": cmdAgeKey,
 		},
 	})
 }
@@ -260,4 +263,14 @@ func cmdSees(ts *testscript.TestScript, neg bool, args []string) {
 	if code := cmd.ProcessState.ExitCode(); code != 130 {
 		ts.Fatalf("an interrupted log exits %d", code)
 	}
+}
+
+func cmdAgeKey(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: agekey NAME")
+	}
+	id, err := age.GenerateX25519Identity()
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".key"), []byte("# "+args[0]+"\n"+id.String()+"\n"), 0o600))
+	ts.Setenv(args[0], id.Recipient().String())
 }

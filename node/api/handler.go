@@ -22,6 +22,7 @@ func newHandler(n *node.Node) http.Handler {
 	registerTalk(a, n)
 	registerKeys(a, n)
 	registerEvents(a, n)
+	registerBackup(a, n)
 	serveDocument(mux, a)
 	return guard(mux)
 }
