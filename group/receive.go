@@ -113,13 +113,20 @@ func (m *Machine) release(h Short) {
 }
 
 // checkOwn is asked about each record that this node does not hold. One of its
-// own present lane, which it signed and does not know, means that its home was
-// rolled back or copied: it never signs in that lane again.
+// own, in its present lane or a later one, which it did not write means that its
+// home was rolled back or copied, or restored elsewhere while it went on. In its
+// present lane it never signs again then; a later one it never signed in.
 func (m *Machine) checkOwn(author PeerID, lane uint64) {
-	if author == m.me && lane == m.lane && !m.restoring {
-		m.beginLane()
-		m.show(ShowCopied, Hash{}, m.me, 0)
+	if author != m.me || m.restoring {
+		return
 	}
+	known := m.g.tip(author, lane) != nil || m.logs[chain{author, lane}] != nil
+	if lane == m.lane {
+		m.beginLane()
+	} else if lane < m.lane || known {
+		return
+	}
+	m.show(ShowCopied, Hash{}, m.me, 0)
 }
 
 func (m *Machine) receiveMessage(v Verified) error {

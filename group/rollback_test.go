@@ -49,3 +49,39 @@ func TestARolledBackHomeBeginsANewLane(t *testing.T) {
 		t.Error("bob goes on in the old lane")
 	}
 }
+
+// A backup that was restored beside the living original signs in a later lane.
+// The original hears of it at first contact, once, and goes on in its own.
+func TestACopyRestoredElsewhereIsToldOf(t *testing.T) {
+	w := newWorld(t, settingsFor("team"), "alice", "bob")
+	alice, bob := w.all[0], w.all[1]
+	w.admit(alice, bob)
+	w.say(bob, "one")
+	stored := bob.stored()
+	stored.Local = &Local{Lane: 1000}
+	clone := &peer{w: w, id: bob.id, bundle: bob.bundle, seed: bob.seed, disk: newDisk()}
+	clone.Machine = New(Config{GID: w.gid, Self: bob.id, Bundle: bob.bundle}, stored)
+	w.say(bob, "two")
+	told := 0
+	w.watch = func(p *peer, r Ready) {
+		for _, s := range r.Show {
+			if s.Kind == ShowCopied && p == bob {
+				told++
+			} else if s.Kind == ShowCopied || s.Kind == ShowAlarm {
+				t.Errorf("shown to another: %v", s)
+			}
+		}
+	}
+	w.say(clone, "three")
+	w.say(clone, "four")
+	if told != 1 {
+		t.Errorf("bob was told %d times", told)
+	}
+	w.say(bob, "five")
+	if got := fmt.Sprint(w.reads(alice)); got != "[one two three five four]" {
+		t.Errorf("alice reads %s", got)
+	}
+	if bob.lane != 0 {
+		t.Error("bob left his lane, in which nobody else signs")
+	}
+}

@@ -228,7 +228,7 @@ const (
 	ShowHeld
 	ShowAlarm
 	ShowDelivered // a member is known to hold more of this node's messages
-	ShowCopied    // this home was rolled back, or copied: a new lane began
+	ShowCopied    // this home was rolled back, or copied: what signs elsewhere, or did, has another lane
 )
 
 // Shown is something that a person may see now.

@@ -83,12 +83,22 @@ func (r *room) loadParked() (err error) {
 	return nil
 }
 
-// noteLeft drops what is parked and stands in one of these records. Only called
-// from the loop.
-func (r *room) noteLeft(records []group.StoredMessage) {
+// settleParked looks at what came for lines that are parked: at new records, and
+// where a key came, at all that it may open. Only called from the loop.
+func (r *room) settleParked(rd *group.Ready) {
 	if len(r.parked) == 0 {
 		return
 	}
+	if len(rd.Keys) == 0 {
+		r.noteLeft(rd.Batch.Messages)
+	} else if err := r.loadParked(); err != nil {
+		r.n.log.Warn("look for parked lines", "err", err)
+	}
+}
+
+// noteLeft drops what is parked and stands in one of these records. Only called
+// from the loop.
+func (r *room) noteLeft(records []group.StoredMessage) {
 	left := map[keys.ItemID]bool{}
 	for _, s := range records {
 		for _, it := range r.ownItems(s) {

@@ -174,7 +174,7 @@ func (r *room) warn(shown []group.Shown) {
 	for _, s := range shown {
 		switch s.Kind {
 		case group.ShowCopied:
-			r.n.log.Warn("others hold records of this node that it lacks: its home was rolled back or copied; a new lane begins", "group", r.gid.Short())
+			r.n.log.Warn("others hold records of this node that it did not write: its home was rolled back or copied, or a backup of it runs elsewhere; each signs in a lane of its own", "group", r.gid.Short())
 		case group.ShowAlarm:
 			r.n.log.Warn("somebody signed two different records under one number", "group", r.gid.Short(), "peer", s.Author.Short())
 		}

@@ -162,7 +162,7 @@ func (r *room) carryOut(rd *group.Ready) {
 		r.n.wg.Go(func() { r.sealAll(s) })
 	}
 	r.tellSent(rd.Sent)
-	r.noteLeft(rd.Batch.Messages)
+	r.settleParked(rd)
 	r.showAll(rd)
 	if len(rd.Wish) > 0 {
 		r.n.wg.Go(func() { r.wish(rd.Wish) })
