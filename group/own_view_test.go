@@ -31,3 +31,22 @@ func TestTheLastOneLeaves(t *testing.T) {
 		t.Error("alice is still a member")
 	}
 }
+
+// What came in since its last message is cited by the next one, also where a
+// restart lies in between.
+func TestCitesAfterARestart(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob")
+	alice, bob := w.all[0], w.all[1]
+	w.say(bob, "one")
+	w.must(alice, SetName{Name: "alice"})
+	w.restart(bob)
+	x := bob.nextMsg(bob.current(), w.item("two"))
+	if x.Ctrl == nil {
+		t.Error("the next message says that nothing has changed")
+	}
+	w.say(bob, "two")
+	w.restart(bob)
+	if x = bob.nextMsg(bob.current(), w.item("three")); x.Ctrl != nil {
+		t.Error("a message cites again what the one before cited")
+	}
+}
