@@ -154,6 +154,9 @@ func (w *world) askKeys(n, from *member) {
 			return
 		}
 		job, err := from.m.Serve(n.me, eid, n.bundle)
+		if e := w.oracle.by[eid]; e != nil {
+			from.checkServed(n, e, err)
+		}
 		if err != nil {
 			continue
 		}

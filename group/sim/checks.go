@@ -189,6 +189,16 @@ func (w *world) checkMayHold(p *member, eid keys.Hash, how string) {
 	}
 }
 
+// checkServed holds a node's answer to the rule SERVE: a key goes to whom it may
+// go to by the node's own state, and to nobody else.
+func (n *member) checkServed(u *member, e *fact, err error) {
+	_, held := n.disk.keys[e.eh]
+	_, applied := n.disk.entries[e.eh]
+	if may := held && applied && n.w.oracle.of(n).mayHold(e, u.me); may != (err == nil) {
+		n.w.fail("SERVE", "%s, asked for the key of epoch %s by %s, says %v", n.name, e.eh.Short(), u.name, err)
+	}
+}
+
 // checkSameKey is S7: "all holders of an eid hold the same key".
 func (w *world) checkSameKey(p *member, eid keys.Hash, key keys.Secret) {
 	if k, ok := w.book.roomKey[eid]; ok && !k.Equal(key) {

@@ -45,6 +45,7 @@ func (w *world) askForEverything(x *member) {
 				continue
 			}
 			job, err := n.m.Serve(x.me, e.eh, x.bundle)
+			n.checkServed(x, e, err)
 			if err != nil {
 				w.count("outsider refused a key")
 				continue

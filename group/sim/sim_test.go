@@ -8,13 +8,15 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
 var (
-	schedules = flag.Int("schedules", 0, "how many schedules to run; 0: 200, or 600 with CONCLAVE_TEST=all")
+	schedules = flag.Int("schedules", 0, "how many schedules to run; 0: 200, or 1500 with CONCLAVE_TEST=all")
 	seed      = flag.Uint64("seed", 1, "the first schedule's seed")
 	replay    = flag.Uint64("replay", 0, "run this one seed and print every event")
+	first     = flag.Bool("first", false, "stop at the first failure")
 	only      = flag.String("only", "", "group or talk; empty: as the seed says")
 	members   = flag.Int("members", 0, "members of each schedule; 0: as the seed says")
 )
@@ -22,9 +24,8 @@ var (
 // enough is from how many schedules on each kind of event must have happened.
 const enough = 200
 
-// thorough is how many run with CONCLAVE_TEST=all. Of seeds 1 to 2500, four do
-// not hold yet: 1017 and 2499 (a restart), 1090 (S5), 2380 (L7).
-const thorough = 600
+// thorough is how many run with CONCLAVE_TEST=all, in about a minute.
+const thorough = 1500
 
 func all() bool { return os.Getenv("CONCLAVE_TEST") == "all" }
 
@@ -58,7 +59,7 @@ func TestSchedules(t *testing.T) {
 		t.Logf("%8d %s", counts[kind], kind)
 	}
 	for _, kind := range kinds {
-		if counts[kind] == 0 && n >= enough && *only == "" {
+		if counts[kind] == 0 && n >= enough && *only == "" && !*first {
 			t.Errorf("%q never happened", kind)
 		}
 	}
@@ -80,10 +81,12 @@ func replayOne(t *testing.T) {
 func runAll(n int) []Report {
 	reports := make([]Report, n)
 	var wg sync.WaitGroup
+	var failed atomic.Bool
 	for worker := range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
-			for i := worker; i < n; i += runtime.GOMAXPROCS(0) {
+			for i := worker; i < n && !(*first && failed.Load()); i += runtime.GOMAXPROCS(0) {
 				reports[i] = Run(Config{Seed: *seed + uint64(i), Members: *members, Only: *only})
+				failed.Store(failed.Load() || reports[i].Failure != nil)
 			}
 		})
 	}
