@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 )
 
 // busBacklog is how many events a follower may be behind before it is cut off,
@@ -17,9 +18,10 @@ type bus struct {
 	recent []Event
 	subs   map[chan Event]bool
 	closed bool
+	cut    *atomic.Uint64 // followers that fell behind
 }
 
-func newBus() *bus { return &bus{next: 1, subs: map[chan Event]bool{}} }
+func newBus(cut *atomic.Uint64) *bus { return &bus{next: 1, subs: map[chan Event]bool{}, cut: cut} }
 
 // publish numbers an event and hands it on.
 func (b *bus) publish(e Event) {
@@ -40,6 +42,7 @@ func (b *bus) publish(e Event) {
 		default:
 			delete(b.subs, c)
 			close(c)
+			b.cut.Add(1)
 		}
 	}
 }

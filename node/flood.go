@@ -178,6 +178,12 @@ func (l *late) add(v group.Verified) bool {
 	return true
 }
 
+func (l *late) len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.list)
+}
+
 // signal is called with mu held.
 func (l *late) signal() {
 	select {

@@ -109,10 +109,11 @@ func Open(cfg Config) (*Node, error) {
 		}
 	}
 	n := &Node{
-		cfg: cfg, log: cfg.Logger, bus: newBus(), now: wallClock,
+		cfg: cfg, log: cfg.Logger, now: wallClock,
 		rooms: map[keys.Hash]*room{}, fatal: make(chan error, 1), ready: make(chan struct{}),
 		delivered: map[keys.Hash]bool{}, asks: make(chan struct{}, 1), offers: make(chan struct{}, 1),
 	}
+	n.bus = newBus(&n.counts.cutFollowers)
 	if err := n.open(); err != nil {
 		n.close()
 		return nil, homeError(err)
@@ -305,7 +306,7 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 		return Status{}, err
 	}
 	return Status{
-		PeerID: n.me.String(), Addrs: n.net.FullAddrs(), Peers: len(n.net.Connected()), Groups: len(groups), Version: Version,
+		PeerID: n.me.String(), Addrs: n.net.FullAddrs(), Peers: len(n.net.Connected()), Groups: len(groups), Version: Version, Dropped: n.dropped(),
 	}, nil
 }
 

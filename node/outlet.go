@@ -35,12 +35,19 @@ func (o *outlet) add(payloads [][]byte) {
 	o.list = append(o.list, payloads...)
 	if over := len(o.list) - outletBacklog; over > 0 {
 		o.list = o.list[over:]
+		o.r.n.counts.unpublished.Add(uint64(over))
 	}
 	o.mu.Unlock()
 	select {
 	case o.more <- struct{}{}:
 	default:
 	}
+}
+
+func (o *outlet) len() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.list)
 }
 
 func (o *outlet) take() [][]byte {

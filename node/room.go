@@ -223,6 +223,7 @@ func (r *room) post(evs ...group.Event) bool {
 	case r.jobs <- job{events: evs}:
 		return true
 	default:
+		r.n.counts.backlog.Add(uint64(len(evs)))
 		r.syncer.kick()
 		return false
 	}

@@ -15,6 +15,7 @@ type Status struct {
 	Peers   int      `json:"peers"`
 	Groups  int      `json:"groups"`
 	Version string   `json:"version"`
+	Dropped uint64   `json:"dropped"` // payloads that found no room since the start, and were left to catch-up
 }
 
 // ID answers `init` and `id`.

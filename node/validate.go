@@ -51,8 +51,9 @@ func (r *room) deliver(v group.Verified) bool {
 // deliverLate hands on a record beyond its author's budget. A key that comes so
 // is asked for again.
 func (r *room) deliverLate(v group.Verified) {
-	if v.Chunk() == nil {
-		r.late.add(v)
+	r.n.counts.late.Add(1)
+	if v.Chunk() == nil && !r.late.add(v) {
+		r.n.counts.backlog.Add(1)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -78,4 +79,7 @@ func showStatus(w io.Writer, s node.Status) {
 	row(w, "peers", s.Peers)
 	row(w, "groups", s.Groups)
 	row(w, "version", s.Version)
+	if s.Dropped > 0 {
+		row(w, "dropped", fmt.Sprintf("%d, left to catch-up", s.Dropped))
+	}
 }

@@ -24,6 +24,7 @@ func newHandler(n *node.Node) http.Handler {
 	registerEvents(a, n)
 	registerBackup(a, n)
 	serveDocument(mux, a)
+	serveMetrics(mux, n)
 	return guard(mux)
 }
 
