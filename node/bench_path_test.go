@@ -28,17 +28,28 @@ import (
 // BenchmarkPath measures what one line costs on its whole way, from Send to the
 // LogLine that a follower of each other member is given: sealed, signed, durable
 // at everyone, checked, delivered. Beside it, in the same run, stands gossipsub
-// alone with payloads of the same size: same transport, queues and degrees, no
-// signatures, no checks, no disk. One operation is one line; CPU is that of the
-// whole process, for each line at each receiver.
-//
-// "one" gives line after line, each a record of its own, at most 16 on their way;
-// "piped" gives them as `send -` does, up to 256 at a time.
+// alone with as many payloads, each of the size that one sealed line has: same
+// transport, queues and degrees, as many on their way at once, no signatures, no
+// checks, no disk. One operation is one line; CPU is that of the whole process,
+// for each line at each receiver.
 func BenchmarkPath(b *testing.B) {
 	for _, n := range []int{2, 8} {
-		b.Run(fmt.Sprintf("N=%d/one", n), func(b *testing.B) { benchPath(b, n, 1, 16) })
-		b.Run(fmt.Sprintf("N=%d/piped", n), func(b *testing.B) { benchPath(b, n, MaxTexts, 4*MaxTexts) })
+		for _, h := range []how{
+			{"one", 1, 1, 16},                    // line after line, each a record of its own: no more than messageBurst of them
+			{"busy", 16, 1, 16},                  // 16 people, or programs, at one node, each line after line
+			{"piped", 1, MaxTexts, 4 * MaxTexts}, // as "send -" gives them
+		} {
+			b.Run(fmt.Sprintf("N=%d/%s", n, h.name), func(b *testing.B) { benchPath(b, n, h) })
+		}
 	}
+}
+
+// how lines are given to Send.
+type how struct {
+	name     string
+	senders  int
+	together int // lines in one Send
+	window   int // lines on their way at once
 }
 
 // cost is what a number of lines took.
@@ -55,9 +66,9 @@ func (c cost) cpuPerDelivery() float64 {
 
 func (c cost) rate() float64 { return float64(c.lines) / c.wall.Seconds() }
 
-func benchPath(b *testing.B, n, together, window int) {
-	path, size, records := wholePath(b, n, together, window)
-	bare := bareGossip(b, n, size, 16)
+func benchPath(b *testing.B, n int, h how) {
+	path, size, records := wholePath(b, n, h)
+	bare := bareGossip(b, n, size, h.window)
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(path.cpuPerDelivery(), "path-us/delivery")
 	b.ReportMetric(bare.cpuPerDelivery(), "bare-us/delivery")
@@ -91,6 +102,28 @@ func (f *flow) take(k int) {
 	}
 }
 
+// give gives all lines to send, as h says.
+func (f *flow) give(lines int, h how, send func(texts []string) error) {
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range h.senders {
+		all.Go(func() {
+			for {
+				end := int(next.Add(int64(h.together)))
+				var texts []string
+				for i := end - h.together; i < min(end, lines); i++ {
+					texts = append(texts, benchText(i))
+				}
+				f.take(len(texts))
+				if len(texts) == 0 || send(texts) != nil {
+					return // what was not sent counts as lost
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
 // got notes that line i came to one receiver.
 func (f *flow) got(i int) {
 	f.delivered.Add(1)
@@ -122,8 +155,8 @@ func cpu(b *testing.B) time.Duration {
 func benchText(i int) string { return fmt.Sprintf("%08d %s", i, strings.Repeat("chat ", 14)) }
 
 // wholePath sends b.N lines through real nodes. It returns what they cost, the
-// size of a record, and how many records they were.
-func wholePath(b *testing.B, n, together, window int) (c cost, size, records int) {
+// size of a record of one line, and how many records they were.
+func wholePath(b *testing.B, n int, h how) (c cost, size, records int) {
 	all := []*player{newPlayer(b, "p0")}
 	for i := 1; i < n; i++ {
 		all = append(all, newPlayer(b, fmt.Sprintf("p%d", i), all[0]))
@@ -131,7 +164,12 @@ func wholePath(b *testing.B, n, together, window int) (c cost, size, records int
 	gid := newGroup(b, CreateGroup{}, all[0], all[1:]...)
 	agree(b, gid, all...)
 	waitForMesh(b, gid, all)
-	f := newFlow(b.N, n-1, window)
+	all[0].say(gid, benchText(0))
+	for _, p := range all[1:] {
+		p.reads(gid, benchText(0))
+	}
+	size, _ = recordsAt(b, all[1], gid)
+	f := newFlow(b.N, n-1, h.window)
 	ctx, cancel := context.WithCancel(b.Context())
 	var readers sync.WaitGroup
 	for _, p := range all[1:] {
@@ -150,29 +188,31 @@ func wholePath(b *testing.B, n, together, window int) (c cost, size, records int
 	runtime.GC()
 	b.ResetTimer()
 	began, used := time.Now(), cpu(b)
-	for i := 0; i < b.N; {
-		var texts []string
-		for ; len(texts) < together && i < b.N; i++ {
-			texts = append(texts, benchText(i))
-		}
-		f.take(len(texts))
+	f.give(b.N, h, func(texts []string) error {
 		_, err := all[0].Send(ctx, gid, texts, false, false)
-		ok(b, err)
-	}
+		return err
+	})
 	c = cost{lost: f.drain(b.N * (n - 1)), lines: b.N, receivers: n - 1}
 	c.wall, c.cpu = time.Since(began), cpu(b)-used
 	b.StopTimer()
 	cancel()
 	readers.Wait()
-	for rec, err := range all[1].roomOf(gid).disk.space.Scan(store.Query{Prefix: "/m"}) {
-		ok(b, err)
-		size = max(size, len(rec.Value)-9)
-		records++
-	}
+	_, records = recordsAt(b, all[1], gid)
 	for _, p := range all {
 		p.down()
 	}
-	return c, size, records
+	return c, size, records - 1
+}
+
+// recordsAt returns how many message records a node holds, and the size of the
+// greatest, in bytes.
+func recordsAt(b *testing.B, p *player, gid string) (size, count int) {
+	for rec, err := range p.roomOf(gid).disk.space.Scan(store.Query{Prefix: "/m"}) {
+		ok(b, err)
+		size = max(size, len(rec.Value)-9)
+		count++
+	}
+	return size, count
 }
 
 // waitForMesh waits until everybody publishes to somebody.
