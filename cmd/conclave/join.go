@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -45,8 +46,11 @@ func runJoin(ctx context.Context, a *app, o joinOptions) error {
 		return usage("join needs PEER_ID or PEER_ID/GROUP")
 	}
 	peer, group, named := strings.Cut(o.target, "/")
-	if named && group == "" {
+	switch {
+	case named && group == "":
 		return usage("join %s/ names no group", peer)
+	case !utf8.ValidString(o.note):
+		return usage("--note is not UTF-8")
 	}
 	return a.withNode(ctx, func(ctx context.Context, c *api.Client) error {
 		j, err := c.Join(ctx, api.Join{Peer: peer, Group: group, Note: o.note, Wait: o.wait})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -19,16 +20,14 @@ func newRoot(a *app) *cobra.Command {
 		Use:   "conclave",
 		Short: "A group messenger without servers: every room has a lock, everyone inside holds the key",
 		Long: "conclave is a node of a group messenger without servers, end-to-end encrypted.\n" +
-			"`conclave up` runs the node; all other commands speak to it.\n\n" + exitTable(),
+			"`conclave up` runs the node; all other commands speak to it.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noSuchCommand,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !a.json {
-				cmd.SetOut(a.stderr)
-				cmd.Help()
-			}
-			return usage("no command given")
+		RunE: func(*cobra.Command, []string) error {
+			e := usage("no command given")
+			e.Hint = "`conclave up` runs your node; `conclave --help` lists the commands"
+			return e
 		},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			a.homeGiven = cmd.Flags().Changed("home")
@@ -41,15 +40,24 @@ func newRoot(a *app) *cobra.Command {
 	flags.DurationVar(&a.timeout, "timeout", 30*time.Second, "the longest any wait may take; 0 for no limit")
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp(root))
-	root.AddCommand(newInit(a), newID(a), newVersion(a), newStatus(a), newDoctor(a), newUp(a))
-	root.AddCommand(newGroup(a), newInvite(a), newInvites(a), newAccept(a))
-	root.AddCommand(newJoin(a), newRequests(a), newApprove(a), newDecline(a), newMembers(a))
-	root.AddCommand(newSend(a), newLog(a), newDM(a))
-	root.AddCommand(newLeave(a), newKick(a), newBan(a), newUnban(a))
-	root.AddCommand(newRotate(a), newEncryption(a), newKeys(a), newVerify(a), newDemo(a))
-	root.AddCommand(newBackup(a), newRestore(a), newHeld(a))
+	root.SetHelpTemplate(root.HelpTemplate() + "{{if not .HasParent}}\n" + exitTable() + "{{end}}")
+	addGroup(root, "node", "Your node:", newUp(a), newStatus(a), newDoctor(a), newInit(a), newID(a), newBackup(a), newRestore(a), newVersion(a), newDemo(a))
+	addGroup(root, "talk", "Talking:", newSend(a), newLog(a), newDM(a))
+	addGroup(root, "join", "Getting in and letting in:", newGroup(a), newJoin(a), newRequests(a), newApprove(a), newDecline(a),
+		newInvite(a), newInvites(a), newAccept(a))
+	addGroup(root, "members", "Members and keys:", newMembers(a), newVerify(a), newKeys(a), newRotate(a), newEncryption(a),
+		newKick(a), newBan(a), newUnban(a), newLeave(a))
 	a.completeAll(root)
 	return root
+}
+
+// addGroup adds commands under a heading of the help.
+func addGroup(root *cobra.Command, id, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: id, Title: title})
+	for _, c := range commands {
+		c.GroupID = id
+	}
+	root.AddCommand(commands...)
 }
 
 func (a *app) completeAll(parent *cobra.Command) {
@@ -68,8 +76,8 @@ func command(use, short string, least, most int, run func(ctx context.Context, a
 		Use:                   use,
 		Short:                 short,
 		DisableFlagsInUseLine: true,
-		Args: func(_ *cobra.Command, args []string) error {
-			return countArgs(use, args, least, most)
+		Args: func(cmd *cobra.Command, args []string) error {
+			return checkArgs(cmd, args, least, most)
 		},
 		RunE: runs(run),
 	}
@@ -86,8 +94,10 @@ func runs(run func(ctx context.Context, args []string) error) func(*cobra.Comman
 	}
 }
 
-func countArgs(use string, args []string, least, most int) error {
-	name, _, _ := strings.Cut(use, " ")
+// checkArgs counts the arguments, of which none may be empty. Whatever is not
+// UTF-8 would reach the node as something else than was typed.
+func checkArgs(cmd *cobra.Command, args []string, least, most int) error {
+	name := strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
 	var e *node.Error
 	switch {
 	case len(args) < least:
@@ -95,13 +105,25 @@ func countArgs(use string, args []string, least, most int) error {
 	case len(args) > most:
 		e = usage("%s does not take %q", name, args[most])
 	default:
-		return nil
+		return checkEach(name, args)
 	}
-	e.Hint = "usage: conclave " + use
-	if len(args) > most && strings.Contains(use, "TEXT") {
+	e.Hint = "usage: " + cmd.Parent().CommandPath() + " " + cmd.Use
+	if len(args) > most && strings.Contains(cmd.Use, "TEXT") {
 		e.Hint += "; a text of several words goes between quotes"
 	}
 	return e
+}
+
+func checkEach(name string, args []string) error {
+	for i, arg := range args {
+		switch {
+		case arg == "":
+			return usage("argument %d of %s is empty", i+1, name)
+		case !utf8.ValidString(arg):
+			return usage("argument %d of %s is not UTF-8", i+1, name)
+		}
+	}
+	return nil
 }
 
 // noSuchCommand refuses what is not a command; cobra itself would print the
@@ -119,15 +141,32 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	return e
 }
 
-// flagError explains what most often goes wrong: a text that begins with a dash.
+// flagError explains what most often goes wrong: a text that begins with a
+// dash, and a duration without its unit.
 func flagError(cmd *cobra.Command, err error) error {
 	e := usage("%s", err)
 	e.Hint = fmt.Sprintf("`%s --help` lists the flags", cmd.CommandPath())
 	var unknown *pflag.NotExistError
-	if errors.As(err, &unknown) && strings.Contains(cmd.Use, "TEXT") {
+	var invalid *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &unknown) && strings.Contains(cmd.Use, "TEXT"):
 		e.Hint = fmt.Sprintf("a text that begins with a dash goes after `--`: %s GROUP -- -TEXT", cmd.CommandPath())
+	case errors.As(err, &invalid):
+		f := invalid.GetFlag()
+		e.Message = fmt.Sprintf("--%s takes %s, not %q", f.Name, valuesOf(f.Value.Type()), invalid.GetValue())
 	}
 	return e
+}
+
+// valuesOf says what a flag of the given type takes.
+func valuesOf(kind string) string {
+	switch kind {
+	case "duration":
+		return "a duration with its unit, for example 30s, 5m or 720h"
+	case "bool":
+		return "true or false"
+	}
+	return "a whole number"
 }
 
 // newHelp is cobra's help command, except that a topic it does not know is an

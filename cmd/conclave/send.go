@@ -52,15 +52,10 @@ func runSend(ctx context.Context, a *app, o sendOptions) error {
 	})
 }
 
-// checkText refuses what cannot be a message.
+// checkText refuses an argument that is too long to be a message.
 func checkText(text string) error {
-	switch {
-	case text == "":
-		return usage("the text is empty")
-	case len(text) > maxText:
+	if len(text) > maxText {
 		return usage("the text is longer than 32 KiB")
-	case !utf8.ValidString(text):
-		return usage("the text is not UTF-8")
 	}
 	return nil
 }
