@@ -3,7 +3,9 @@ package node
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
+	"time"
 
 	"conclave/group"
 	"conclave/keys"
@@ -76,7 +78,7 @@ func (n *Node) Groups(ctx context.Context, all bool) ([]GroupInfo, error) {
 			return nil, err
 		}
 		if all || g.Role != "none" {
-			g.OwnerPeerID = ""
+			g.OwnerPeerID, g.Settings = "", nil
 			out = append(out, g)
 		}
 	}
@@ -105,7 +107,9 @@ func (n *Node) groupInfo(ctx context.Context, r *room) (g GroupInfo, err error) 
 		g = GroupInfo{
 			GroupID: r.gid.String(), Name: n.groupName(m), Role: m.Role(n.me), Members: len(m.Members()),
 			E2EE: m.Settings().E2EE, Epoch: newestHeld(m), Marked: m.Marked(n.clock()).String(),
-			Join: m.Owner().String() + "/" + r.gid.String(), OwnerPeerID: m.Owner().String(),
+		}
+		if m.Direct() == nil {
+			g.OwnerPeerID, g.Join, g.Settings = m.Owner().String(), ptr(m.Owner().String()+"/"+r.gid.String()), shownSettings(m)
 		}
 		if m.Local().Hidden {
 			g.Role = "none"
@@ -115,6 +119,24 @@ func (n *Node) groupInfo(ctx context.Context, r *room) (g GroupInfo, err error) 
 		}
 	})
 	return g, err
+}
+
+func shownSettings(m *group.Machine) *GroupSettings {
+	s := m.Settings()
+	out := &GroupSettings{
+		History: "none", MaxAge: (time.Duration(s.MaxAge) * time.Millisecond).String(), MaxMessages: s.MaxMessages,
+		RotateBy: "any", RequireE2EE: m.RequiresE2EE(),
+	}
+	if s.History == group.HistoryAll {
+		out.History = "all"
+	}
+	switch s.RotateBy {
+	case group.RotateByDeputies:
+		out.RotateBy = "deputies"
+	case group.RotateByOwner:
+		out.RotateBy = "owner"
+	}
+	return out
 }
 
 // newestHeld is the generation of the newest epoch whose key this node holds.
@@ -153,11 +175,14 @@ func (n *Node) SetGroup(ctx context.Context, ref string, c SetGroup) (GroupInfo,
 func (n *Node) changeSettings(ctx context.Context, r *room, edit func(*group.Settings) error) error {
 	var s group.Settings
 	owner := false
-	if err := r.look(ctx, func(m *group.Machine) { s, owner = m.Settings(), m.Owner() == n.me && m.Direct() == nil }); err != nil {
+	if err := r.look(ctx, func(m *group.Machine) { s, owner = m.Settings(), m.Owner() == n.me }); err != nil {
 		return err
 	}
-	if !owner {
-		return &Error{Kind: NotAllowed, Message: "only the owner may change settings"}
+	switch {
+	case r.direct != nil:
+		return &Error{Kind: NotAllowed, Message: "a conversation of two has no settings"}
+	case !owner:
+		return &Error{Kind: NotAllowed, Message: "only the owner may change settings", Hint: "`conclave group show GROUP` says who that is"}
 	}
 	before := s
 	if err := edit(&s); err != nil || s == before {
@@ -196,7 +221,12 @@ func (n *Node) Rotate(ctx context.Context, ref string) (Rotation, error) {
 		return Rotation{}, err
 	}
 	rds, err := r.act(ctx, group.Rotate{})
-	if err != nil {
+	switch {
+	case errors.Is(err, group.ErrOff):
+		return Rotation{}, &Error{Kind: NotAllowed, Message: "encryption is off in this group: there is no key to replace"}
+	case r.direct != nil && errors.Is(err, group.ErrNotMember):
+		return Rotation{}, &Error{Kind: NotAllowed, Message: "the other person's first key is not here yet", Hint: "it comes when both of you are online"}
+	case err != nil:
 		return Rotation{}, personError(err)
 	}
 	out := Rotation{GroupID: r.gid.String(), EID: rds[0].Epoch.String()}

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -78,9 +79,9 @@ func other(pair [2]keys.PeerID, me keys.PeerID) keys.PeerID {
 
 // Accept takes an invitation. With wait it returns when this person has joined.
 func (n *Node) Accept(ctx context.Context, inviteID string, wait bool) (JoinState, error) {
-	id, err := keys.ParseHash(inviteID)
+	id, err := n.invitationID(inviteID)
 	if err != nil {
-		return JoinState{}, &Error{Kind: KindUsage, Message: "not an invitation ID", Hint: "see `conclave invites`"}
+		return JoinState{}, err
 	}
 	if n.isAsked(id) {
 		return n.acceptTalk(ctx, id)
@@ -96,6 +97,33 @@ func (n *Node) Accept(ctx context.Context, inviteID string, wait bool) (JoinStat
 		return JoinState{}, &Error{Kind: NotFound, Message: "no such invitation", Hint: "see `conclave invites`"}
 	}
 	return n.join(ctx, joinRef{Peer: found.From, GID: found.GID, Group: found.Name, State: stateRequested, Since: n.now()}, wait)
+}
+
+// invitationID reads the ID of an invitation, or the begin of one that is here.
+func (n *Node) invitationID(ref string) (keys.Hash, error) {
+	if id, err := keys.ParseHash(ref); err == nil {
+		return id, nil
+	}
+	var fits []keys.Hash
+	n.read(func(d *directory) {
+		for _, i := range d.Invitations {
+			if isPrefix(ref, i.ID) {
+				fits = append(fits, i.ID)
+			}
+		}
+		for gid, g := range d.Groups {
+			if g.Asked && isPrefix(ref, gid) {
+				fits = append(fits, gid)
+			}
+		}
+	})
+	switch len(fits) {
+	case 0:
+		return keys.Hash{}, &Error{Kind: KindUsage, Message: "not an invitation ID", Hint: "see `conclave invites`"}
+	case 1:
+		return fits[0], nil
+	}
+	return keys.Hash{}, &Error{Kind: NotFound, Message: fmt.Sprintf("%q could be several invitations", ref), Hint: "see `conclave invites --json`"}
 }
 
 func (n *Node) acceptTalk(ctx context.Context, gid keys.Hash) (JoinState, error) {

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -23,13 +24,26 @@ func (n *Node) Join(ctx context.Context, peer, ref, note string, wait bool) (Joi
 	if len(note) > group.MaxNoteBytes {
 		return JoinState{}, &Error{Kind: KindUsage, Message: "the note is too long", Hint: "at most 1,024 bytes"}
 	}
-	j := joinRef{Peer: p, Group: ref, Note: note, State: stateRequested, Since: n.now()}
+	j := joinRef{Peer: p, Group: ref, Note: cmp.Or(note, n.pendingNote(p, ref)), State: stateRequested, Since: n.now()}
 	if gid, err := keys.ParseHash(ref); err == nil {
 		j.GID = gid
 	} else if ref != "" && !group.ValidName(ref) {
 		return JoinState{}, &Error{Kind: KindUsage, Message: "not a group name or ID"}
 	}
 	return n.join(ctx, j, wait)
+}
+
+// pendingNote is the note of the request that is asked again: without one of
+// its own it keeps what it said.
+func (n *Node) pendingNote(p keys.PeerID, ref string) (note string) {
+	n.read(func(d *directory) {
+		for _, j := range d.Joins {
+			if j.Peer == p && j.State == stateRequested && (ref == "" || ref == j.Group || ref == j.GID.String()) {
+				note = j.Note
+			}
+		}
+	})
+	return note
 }
 
 // join asks until the peer is reached, then keeps the request.

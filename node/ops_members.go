@@ -19,11 +19,17 @@ func (n *Node) Members(ctx context.Context, ref string) ([]Member, error) {
 	for _, p := range n.net.Connected() {
 		online[p] = true
 	}
+	verified := map[keys.PeerID]bool{}
+	n.read(func(d *directory) {
+		for p := range d.Verified {
+			verified[p] = true
+		}
+	})
 	out := []Member{}
 	err = r.look(ctx, func(m *group.Machine) {
 		epochs := m.Epochs()
 		for _, p := range m.Members() {
-			x := Member{GroupID: r.gid.String(), PeerID: p.String(), Name: m.Name(p), Role: m.Role(p), Online: online[p], Self: p == n.me}
+			x := Member{GroupID: r.gid.String(), PeerID: p.String(), Name: m.Name(p), Role: m.Role(p), Online: online[p], Self: p == n.me, Verified: verified[p]}
 			for _, e := range slices.Backward(epochs) {
 				if m.Holds(p, e.EID) {
 					x.Epoch = &e.Gen
@@ -81,9 +87,19 @@ func (n *Node) remove(ctx context.Context, ref, peer, state string, find finder,
 		return Change{}, errors.Join(err, found)
 	}
 	if _, err := r.act(ctx, ev(p)); err != nil {
-		return Change{}, personError(err)
+		return Change{}, n.removalError(err, p, state)
 	}
 	return n.changed(ctx, r, p, state)
+}
+
+func (n *Node) removalError(err error, p keys.PeerID, state string) error {
+	switch {
+	case errors.Is(err, group.ErrNotMember) && state == "unbanned":
+		return &Error{Kind: NotFound, Message: "that person is not banned from this group"}
+	case errors.Is(err, group.ErrNotAllowed) && p == n.me:
+		return &Error{Kind: NotAllowed, Message: "that is yourself", Hint: "`conclave leave GROUP` leaves a group"}
+	}
+	return personError(err)
 }
 
 func (n *Node) changed(ctx context.Context, r *room, p keys.PeerID, state string) (Change, error) {

@@ -43,6 +43,19 @@ func (n *Node) Decline(ctx context.Context, ref, peer string) (Request, error) {
 	return n.answerRequest(ctx, ref, peer, "declined", func(p keys.PeerID) group.Event { return group.Decline{Peer: p} })
 }
 
+// findAsking finds who is meant among those who wait for an answer. Another
+// person of the group is one without a request, not a mistyped one.
+func findAsking(m *group.Machine, ref string) (keys.PeerID, error) {
+	var asking []keys.PeerID
+	for _, q := range m.Local().Requests {
+		asking = append(asking, q.Peer)
+	}
+	if fits := fitting(m, asking, ref); len(fits) > 0 {
+		return onlyPeer(fits, ref)
+	}
+	return findPeerID(m, m.Everyone(), ref)
+}
+
 func (n *Node) answerRequest(ctx context.Context, ref, peer, state string, ev func(keys.PeerID) group.Event) (Request, error) {
 	r, err := n.findGroup(ctx, ref)
 	if err != nil {
@@ -52,11 +65,7 @@ func (n *Node) answerRequest(ctx context.Context, ref, peer, state string, ev fu
 	var p keys.PeerID
 	var found error
 	if err := r.look(ctx, func(m *group.Machine) {
-		var asking []keys.PeerID
-		for _, q := range m.Local().Requests {
-			asking = append(asking, q.Peer)
-		}
-		if p, found = findPeerID(m, asking, peer); found != nil {
+		if p, found = findAsking(m, peer); found != nil {
 			return
 		}
 		for _, q := range m.Local().Requests {

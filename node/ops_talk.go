@@ -111,7 +111,8 @@ func (r *room) awaitSent(ctx context.Context, out []Sent, left <-chan group.Sent
 				}
 			}
 		case <-ctx.Done():
-			return nil, &Error{Kind: TimedOut, Message: "still held: " + out[0].Hint, Hint: "the message is kept and leaves when it can"}
+			held := slices.IndexFunc(out, func(s Sent) bool { return s.State == "held" })
+			return out[:held], &Error{Kind: TimedOut, Message: "still held: " + out[held].Hint, Hint: "it is kept and leaves when it can: do not send it again"}
 		}
 	}
 	return out, nil

@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"conclave/group"
@@ -23,13 +25,18 @@ func (n *Node) Verify(ctx context.Context, ref string, mark bool) (Verification,
 			}
 			return n.verifyPeer(p, mark)
 		}
-		if KindOf(err) == NotFound && looksMalformed(ref) {
+		switch {
+		case errors.Is(err, errUnknown) && looksMalformed(ref):
 			_, err = parsePeer(ref)
+		case errors.Is(err, errUnknown):
+			err = &Error{Kind: NotFound, Message: fmt.Sprintf("no person and no group %q", ref), Hint: "see `conclave group list` and `conclave members GROUP`"}
 		}
 		return Verification{}, err
 	}
 	if r.direct != nil {
-		return n.verifyPeer(other(*r.direct, n.me), mark)
+		v, err := n.verifyPeer(other(*r.direct, n.me), mark)
+		v.GroupID = r.gid.String()
+		return v, err
 	}
 	var members []keys.PeerID
 	v := Verification{GroupID: r.gid.String()}

@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -60,8 +61,11 @@ func (n *Node) findGroup(ctx context.Context, ref string) (*room, error) {
 	return nil, &Error{Kind: NotFound, Message: fmt.Sprintf("%q could be several groups", ref), Hint: "one of: " + strings.Join(ids, " ")}
 }
 
+// errUnknown is the cause of a reference to a group that names none.
+var errUnknown = errors.New("unknown group")
+
 func unknownGroup(ref string) error {
-	return &Error{Kind: NotFound, Message: fmt.Sprintf("no group %q", ref), Hint: "see `conclave group list`"}
+	return &Error{Kind: NotFound, Message: fmt.Sprintf("no group %q", ref), Hint: "see `conclave group list`", cause: errUnknown}
 }
 
 // groupName is what a group is called here: a conversation by the other person.
@@ -114,6 +118,7 @@ func findPeerID(m *group.Machine, people []keys.PeerID, ref string) (keys.PeerID
 
 // fitting returns whom ref may mean.
 func fitting(m *group.Machine, people []keys.PeerID, ref string) (fits []keys.PeerID) {
+	ref = strings.TrimPrefix(ref, "·") // which stands before a fingerprint on a screen
 	if p, err := keys.ParsePeerID(ref); err == nil {
 		return []keys.PeerID{p}
 	}

@@ -33,8 +33,19 @@ type GroupInfo struct {
 	E2EE        bool    `json:"e2ee"`
 	Epoch       *uint64 `json:"epoch"`  // generation of the newest epoch whose key this node holds
 	Marked      string  `json:"marked"` // no, soft, hard
-	Join        string  `json:"join"`   // what another person types after `conclave join`
+	Join        *string `json:"join"`   // what another person types after `conclave join`; null for a conversation
 	OwnerPeerID string  `json:"owner_peer_id,omitempty"`
+
+	Settings *GroupSettings `json:"settings,omitempty"` // of one group that is shown
+}
+
+// GroupSettings are what a group was created with, or set to since.
+type GroupSettings struct {
+	History     string `json:"history"`      // none or all
+	MaxAge      string `json:"max_age"`      // a Go duration; "0s": never
+	MaxMessages uint64 `json:"max_messages"` // 0: no limit
+	RotateBy    string `json:"rotate_by"`    // any, deputies or owner
+	RequireE2EE bool   `json:"require_encryption"`
 }
 
 // CreateGroup is the request behind `group create`.
@@ -97,6 +108,8 @@ type Member struct {
 	Epoch   *uint64 `json:"epoch"` // the newest that member is known to hold
 	Online  bool    `json:"online"`
 	Self    bool    `json:"self"`
+
+	Verified bool `json:"verified"` // the safety numbers were compared
 }
 
 // Sent answers `send` and `dm`, once for every line.
@@ -126,7 +139,7 @@ type LogLine struct {
 	Reason     *string `json:"reason"` // why unreadable, what is missing, what happened
 	Cursor     string  `json:"cursor"` // position for paging; opaque
 
-	Missing    *Missing `json:"missing"`    // of a gap
+	Missing    *Missing `json:"gap"`        // what is missing, of a gap
 	State      *string  `json:"state"`      // of this person's messages: held, sent, delivered
 	Delivered  *int     `json:"delivered"`  // of those that left: how many others are known to hold it
 	Recipients *int     `json:"recipients"` // and how many it is for: those who may read it

@@ -48,13 +48,13 @@ func (a *app) tellRequests(ctx context.Context, n *node.Node, told map[string]bo
 }
 
 func (a *app) tellRequest(ctx context.Context, n *node.Node, r node.Request) {
-	name := r.GroupID
-	if g, err := n.Group(ctx, r.GroupID); err == nil {
-		name = words.Line(g.Name)
+	name := short(r.GroupID)
+	if groups, err := n.Groups(ctx, false); err == nil {
+		name = nameOf(callable(groups), r.GroupID)
 	}
 	fmt.Fprintf(a.stderr, "conclave: %s wants to join %s%s\n", r.PeerID, name, quoted(r.Note))
 	fmt.Fprintf(a.stderr, "conclave: fingerprint %s\n", words.Line(r.Fingerprint))
-	fmt.Fprintf(a.stderr, "hint: conclave approve %s %s\n", r.GroupID, r.PeerID)
+	fmt.Fprintf(a.stderr, "hint: %s\n", a.own("approve", name, r.PeerID))
 }
 
 // quoted puts a note that somebody else wrote into brackets, or is empty.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -69,7 +70,7 @@ func (a *app) dial(ctx context.Context) (*api.Client, error) {
 	c, err := api.Dial(ctx, a.home, a.timeout)
 	var e *node.Error
 	if a.homeGiven && errors.As(err, &e) && e.Kind == node.NoNode {
-		return nil, &node.Error{Kind: e.Kind, Message: e.Message, Hint: fmt.Sprintf("run `conclave up --home %s`", a.home)}
+		return nil, &node.Error{Kind: e.Kind, Message: e.Message, Hint: "run `" + a.own("up") + "`"}
 	}
 	return c, err
 }
@@ -110,35 +111,61 @@ func (a *app) line(v any) error {
 	return enc.Encode(v)
 }
 
-// aligned lets write fill columns that tabs separate.
+// aligned lets write fill columns that tabs separate. Empty cells at the end of
+// a line leave nothing behind.
 func (a *app) aligned(write func(io.Writer)) error {
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	var table bytes.Buffer
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	write(w)
-	return w.Flush()
+	w.Flush()
+	var out bytes.Buffer
+	for l := range bytes.Lines(table.Bytes()) {
+		out.Write(bytes.TrimRight(l, " \n"))
+		out.WriteByte('\n')
+	}
+	_, err := out.WriteTo(a.stdout)
+	return err
 }
 
 // emitAll writes a list: JSON as it comes, for people as one table, and empty
 // as a hint on stderr at what fills it.
 func emitAll[T any](a *app, items iter.Seq2[T, error], people func(io.Writer, []T), empty string) error {
-	var all []T
-	for v, err := range items {
-		if err != nil {
-			return err
-		}
-		if !a.json {
-			all = append(all, v)
-		} else if err := a.line(v); err != nil {
-			return err
-		}
-	}
 	if a.json {
-		return nil
+		return lines(a, items)
+	}
+	all, err := collect(items)
+	if err != nil {
+		return err
 	}
 	if len(all) == 0 {
 		a.hint(empty)
 		return nil
 	}
 	return a.aligned(func(w io.Writer) { people(w, all) })
+}
+
+// lines writes a list of JSON objects as it comes.
+func lines[T any](a *app, items iter.Seq2[T, error]) error {
+	for v, err := range items {
+		if err != nil {
+			return err
+		}
+		if err := a.line(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// collect takes a list as a whole.
+func collect[T any](items iter.Seq2[T, error]) (all []T, err error) {
+	for v, err := range items {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, nil
 }
 
 // row writes one line of a table or of a list of fields.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -54,11 +55,7 @@ func runGroupCreate(ctx context.Context, a *app, o node.CreateGroup) error {
 		if err != nil {
 			return err
 		}
-		if err := emit(a, g, showGroup); err != nil {
-			return err
-		}
-		a.hint("others join with: conclave join " + g.Join)
-		return nil
+		return emit(a, g, showGroup)
 	})
 }
 
@@ -115,9 +112,19 @@ func runGroupList(ctx context.Context, a *app, o groupListOptions) error {
 
 func tableGroups(w io.Writer, groups []node.GroupInfo) {
 	for _, g := range groups {
-		row(w, words.Line(g.Name), g.GroupID[:min(12, len(g.GroupID))], words.Role(g.Role),
+		row(w, groupCell(g), short(g.GroupID), words.Role(g.Role),
 			words.Count(g.Members, "member", "members"), words.Sealed(g.E2EE), keyCell(g), words.Marked(g.Marked))
 	}
+}
+
+// groupCell is a group's name; a conversation with somebody who gave no name
+// has a peer ID for its name, of which the fingerprint is enough.
+func groupCell(g node.GroupInfo) string {
+	const peerID = 52 // characters
+	if g.Join == nil && len(g.Name) == peerID {
+		return words.Fingerprint(g.Name)
+	}
+	return words.Line(g.Name)
 }
 
 // keyCell is empty where a group never had a key to speak of.
@@ -154,15 +161,10 @@ func newGroupShow(a *app) *cobra.Command {
 	})
 }
 
-func showShown(w io.Writer, g groupShown) {
-	showGroup(w, g.GroupInfo)
-	if g.OwnerPeerID != nil {
-		row(w, "owner", *g.OwnerPeerID)
-	}
-}
+func showShown(w io.Writer, g groupShown) { showGroup(w, g.GroupInfo) }
 
 func showGroup(w io.Writer, g node.GroupInfo) {
-	row(w, "group", words.Line(g.Name))
+	row(w, "group", groupCell(g))
 	row(w, "group id", g.GroupID)
 	row(w, "role", words.Role(g.Role))
 	row(w, "members", g.Members)
@@ -173,7 +175,19 @@ func showGroup(w io.Writer, g node.GroupInfo) {
 	if due := words.Marked(g.Marked); due != "" {
 		row(w, "marked", due)
 	}
-	row(w, "join", "conclave join "+words.Line(g.Join))
+	if s := g.Settings; s != nil && g.E2EE {
+		row(w, "history", words.History(s.History))
+		row(w, "key life", words.KeyLife(s.MaxAge, s.MaxMessages))
+		row(w, "replaced by", words.RotateBy(s.RotateBy))
+	}
+	if g.OwnerPeerID != "" {
+		row(w, "owner", g.OwnerPeerID)
+	}
+	if g.Join != nil {
+		owner, id, _ := strings.Cut(*g.Join, "/")
+		row(w, "others join with:")
+		row(w, "conclave join "+words.Line(owner)+"/"+short(id))
+	}
 }
 
 type groupSetOptions struct {

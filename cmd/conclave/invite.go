@@ -36,14 +36,14 @@ func showInvite(w io.Writer, i node.Invite) {
 func newInvites(a *app) *cobra.Command {
 	return command("invites", "List the invitations received", 0, 0, func(ctx context.Context, _ []string) error {
 		return a.withNode(ctx, func(ctx context.Context, c *api.Client) error {
-			return emitAll(a, c.Invitations(ctx), tableInvitations, "no invitation")
+			return emitAll(a, c.Invitations(ctx), a.showInvitations, "no invitation")
 		})
 	})
 }
 
-func tableInvitations(w io.Writer, all []node.Invitation) {
+func (a *app) showInvitations(w io.Writer, all []node.Invitation) {
 	for _, i := range all {
-		row(w, words.Line(i.Name), "from "+words.Who("", i.From), "conclave accept "+i.InviteID)
+		row(w, words.Line(i.Name), "from "+words.Who("", i.From), a.own("accept", short(i.InviteID)))
 	}
 }
 

@@ -71,8 +71,8 @@ func tableJoins(w io.Writer, all []node.JoinState) {
 	for _, j := range all {
 		group := "group not yet known"
 		if j.GroupID != nil {
-			group = *j.GroupID
+			group = short(*j.GroupID)
 		}
-		row(w, j.PeerID, group, words.Join(j.State))
+		row(w, words.Fingerprint(j.PeerID), group, words.Join(j.State))
 	}
 }

@@ -105,6 +105,9 @@ func runVerify(ctx context.Context, a *app, o verifyOptions) error {
 }
 
 func showVerification(w io.Writer, v node.Verification) {
+	if v.PeerID != "" {
+		fmt.Fprintln(w, v.PeerID)
+	}
 	fmt.Fprintln(w, words.Line(v.SafetyNumber))
 	if v.Verified {
 		fmt.Fprintln(w, "verified")

@@ -27,13 +27,16 @@ func tableMembers(w io.Writer, all []node.Member) {
 	}
 	alike := words.Alike(names)
 	for i, m := range all {
-		remark := ""
+		var remarks []string
 		switch {
 		case m.Self:
-			remark = "you"
-		case alike[i]:
-			remark = "another has a name like this: compare the fingerprint"
+			remarks = append(remarks, "you")
+		case m.Verified:
+			remarks = append(remarks, "verified")
 		}
-		row(w, words.Who(m.Name, m.PeerID), words.Role(m.Role), words.Online(m.Online), words.Key(m.Epoch), m.PeerID, remark)
+		if alike[i] && !m.Self {
+			remarks = append(remarks, "another has a name like this")
+		}
+		row(w, words.Who(m.Name, m.PeerID), words.Role(m.Role), words.Online(m.Online), words.Key(m.Epoch), list(remarks))
 	}
 }

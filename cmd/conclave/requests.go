@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,25 +14,35 @@ import (
 
 func newRequests(a *app) *cobra.Command {
 	return command("requests [GROUP]", "List who wants to join", 0, 1, func(ctx context.Context, args []string) error {
-		group := ""
-		if len(args) > 0 {
-			group = args[0]
-		}
-		return runRequests(ctx, a, group)
+		return runRequests(ctx, a, strings.Join(args, ""))
 	})
 }
 
 func runRequests(ctx context.Context, a *app, group string) error {
 	return a.withNode(ctx, func(ctx context.Context, c *api.Client) error {
-		return emitAll(a, c.Requests(ctx, group), tableRequests, "nobody waits for an answer")
+		names := map[string]string{}
+		if !a.json {
+			groups, err := collect(c.Groups(ctx, false))
+			if err != nil {
+				return err
+			}
+			names = callable(groups)
+		}
+		people := func(w io.Writer, all []node.Request) {
+			for _, r := range all {
+				a.showPending(w, r, nameOf(names, r.GroupID))
+			}
+		}
+		return emitAll(a, c.Requests(ctx, group), people, "nobody waits for an answer")
 	})
 }
 
-func tableRequests(w io.Writer, all []node.Request) {
-	for _, r := range all {
-		row(w, r.PeerID, words.Line(r.Fingerprint), words.Line(r.State), words.Line(r.Note),
-			"conclave approve "+r.GroupID[:min(12, len(r.GroupID))]+" "+r.PeerID)
-	}
+// showPending is one request: who, why, what to compare, and the line that
+// lets that person in.
+func (a *app) showPending(w io.Writer, r node.Request, group string) {
+	row(w, r.PeerID+" wants to join "+group+quoted(r.Note))
+	row(w, "  fingerprint "+words.Line(r.Fingerprint))
+	row(w, "  "+a.own("approve", group, r.PeerID))
 }
 
 // answerRequest is approve or decline.
@@ -55,14 +66,14 @@ func runAnswer(ctx context.Context, a *app, answer answerRequest, group, peer st
 		if err != nil {
 			return err
 		}
-		return emit(a, r, showRequest)
+		return emit(a, r, showAnswered)
 	})
 }
 
-func showRequest(w io.Writer, r node.Request) {
+func showAnswered(w io.Writer, r node.Request) {
 	row(w, words.Line(r.State), r.PeerID)
 	row(w, "fingerprint", words.Line(r.Fingerprint))
-	if r.Epoch != nil {
+	if r.Epoch != nil && r.State == "approved" {
 		row(w, "under", words.Key(r.Epoch))
 	}
 }

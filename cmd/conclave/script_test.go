@@ -129,8 +129,9 @@ func cmdDown(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdAs also holds every failure to the contract: nothing on stdout, one
-// error on stderr, in the form that was asked for.
+// cmdAs also holds every answer to the contract: a failure has nothing on
+// stdout and one error on stderr, in the form that was asked for; fields of JSON
+// have their types.
 func cmdAs(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: as NAME [N] ARG...")
@@ -150,8 +151,16 @@ func cmdAs(ts *testscript.TestScript, neg bool, args []string) {
 	if code != want {
 		ts.Fatalf("exit code %d, want %d", code, want)
 	}
-	if code != 0 {
+	switch {
+	case code != 0:
 		ts.Check(checkFailure(ts.ReadFile("stderr"), code, wantsJSON(rest)))
+		if out := ts.ReadFile("stdout"); out != "" {
+			ts.Fatalf("a failure with results: %q", out)
+		}
+	case wantsJSON(rest):
+		for _, o := range stdoutLines(ts) {
+			ts.Check(checkTypes(o))
+		}
 	}
 }
 

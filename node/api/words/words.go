@@ -1,6 +1,9 @@
 package words
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Sealed says whether a group's encryption is on.
 func Sealed(e2ee bool) string {
@@ -27,6 +30,50 @@ func Marked(state string) string {
 		return "needs a new key before anyone speaks"
 	}
 	return ""
+}
+
+// History says what newcomers may read.
+func History(history string) string {
+	switch history {
+	case "none":
+		return "newcomers read only what comes after them"
+	case "all":
+		return "newcomers read everything"
+	}
+	return Line(history)
+}
+
+// KeyLife says when a key is due for replacement: after an age, a Go duration
+// that is 0s for never, and after a number of messages, 0 for any.
+func KeyLife(age string, messages uint64) string {
+	var limits []string
+	if age != "0s" {
+		age = strings.TrimSuffix(age, "0s")
+		if strings.HasSuffix(age, "h0m") {
+			age = strings.TrimSuffix(age, "0m")
+		}
+		limits = append(limits, Line(age))
+	}
+	if messages > 0 {
+		limits = append(limits, fmt.Sprintf("%d messages", messages))
+	}
+	if len(limits) == 0 {
+		return "no limit"
+	}
+	return strings.Join(limits, " or ")
+}
+
+// RotateBy says who may replace the key.
+func RotateBy(who string) string {
+	switch who {
+	case "any":
+		return "any member"
+	case "deputies":
+		return "the owner and the deputies"
+	case "owner":
+		return "the owner alone"
+	}
+	return Line(who)
 }
 
 // Online says whether a member can be reached now.
