@@ -21,37 +21,58 @@ var mutate = flag.Bool("mutants", false, "run the mutants")
 // TestSchedules of this one.
 type mutant struct {
 	rule     string
-	file     string // below the module's root
+	in       string // the package's folder
 	old, new string
 	by       string
 }
 
 const (
-	authorGo    = "group/author.go"
-	authorityGo = "group/authority.go"
-	diskGo      = "node/disk.go"
-	epochGo     = "group/epoch.go"
-	foldGo      = "group/fold.go"
-	graphGo     = "group/graph.go"
-	logGo       = "group/log.go"
-	machineGo   = "group/machine.go"
-	queryGo     = "group/query.go"
-	receiveGo   = "group/receive.go"
-	rotateGo    = "group/rotate.go"
-	sendGo      = "group/send.go"
-	shellGo     = "group/sim/member.go"
-	stepGo      = "group/step.go"
-	syncGo      = "group/sync.go"
-	turnGo      = "node/turn.go"
+	core   = "group"
+	shell  = "group/sim"
+	daemon = "node"
 
 	schedulesTest = "TestSchedules"
 )
 
-// Three clauses have no row, for nothing changes without them: ELIGIBLE asks
-// whether E's author is a member in view(E), which the authority of an EPOCH
-// asked before; dead asks whether a LEAVE is void, which it is only where the
-// incarnation that it ends is dead by what voids it; and authority asks whether
-// who names a term is its owner, which isVoid asks again.
+// allMutants is the whole table. Three clauses have no row, for nothing changes
+// without them: ELIGIBLE asks whether E's author is a member in view(E), which
+// the authority of an EPOCH asked before; dead asks whether a LEAVE is void,
+// which it is only where the incarnation that it ends is dead by what voids it;
+// and authority asks whether who names a term is its owner, which isVoid asks
+// again.
+func allMutants() []mutant { return slices.Concat(keyMutants, stateMutants, logMutants) }
+
+// source finds the one file that holds the mutant's text.
+func (m mutant) source(root string) (path, text string, err error) {
+	files, err := filepath.Glob(filepath.Join(root, m.in, "*.go"))
+	if err != nil {
+		return "", "", err
+	}
+	times := 0
+	for _, f := range files {
+		src, err := os.ReadFile(f)
+		if err != nil {
+			return "", "", err
+		}
+		if n := strings.Count(string(src), m.old); n > 0 && !strings.HasSuffix(f, "_test.go") {
+			path, text, times = f, string(src), times+n
+		}
+	}
+	if times != 1 {
+		return "", "", fmt.Errorf("its text stands %d times in %s, want once: %q", times, m.in, m.old)
+	}
+	return path, text, nil
+}
+
+// TestMutantsStand holds the table to the source: where a rule is written
+// otherwise now, its row has to follow.
+func TestMutantsStand(t *testing.T) {
+	for _, m := range allMutants() {
+		if _, _, err := m.source("../.."); err != nil {
+			t.Errorf("%s: %v", m.rule, err)
+		}
+	}
+}
 
 // TestMutants takes the rules of PROTOCOL.md out of the program one by one and
 // runs the test that is named for each: where it passes, nothing holds the rule,
@@ -68,7 +89,7 @@ func TestMutants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range slices.Concat(keyMutants, stateMutants, logMutants) {
+	for _, m := range allMutants() {
 		t.Run(m.rule, func(t *testing.T) {
 			t.Parallel()
 			killed, err := m.run(t.TempDir(), root)
@@ -87,21 +108,17 @@ func TestMutants(t *testing.T) {
 // String is the change on two lines or few.
 func (m mutant) String() string {
 	short := func(s string) string { return strings.Join(strings.Fields(s), " ") }
-	return fmt.Sprintf("%s\n  - %s\n  + %s", m.file, short(m.old), short(m.new))
+	return fmt.Sprintf("in %s\n  - %s\n  + %s", m.in, short(m.old), short(m.new))
 }
 
 // run returns what killed the mutant, "" where it survived.
 func (m mutant) run(dir, root string) (string, error) {
-	target := filepath.Join(root, m.file)
-	src, err := os.ReadFile(target)
+	target, src, err := m.source(root)
 	if err != nil {
 		return "", err
 	}
-	if n := strings.Count(string(src), m.old); n != 1 {
-		return "", fmt.Errorf("its text stands %d times in %s, want once", n, m.file)
-	}
-	mutated := filepath.Join(dir, filepath.Base(m.file))
-	if err := os.WriteFile(mutated, []byte(strings.Replace(string(src), m.old, m.new, 1)), 0o600); err != nil {
+	mutated := filepath.Join(dir, filepath.Base(target))
+	if err := os.WriteFile(mutated, []byte(strings.Replace(src, m.old, m.new, 1)), 0o600); err != nil {
 		return "", err
 	}
 	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {target: mutated}})
