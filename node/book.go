@@ -3,6 +3,7 @@ package node
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 
@@ -61,6 +62,21 @@ func (b *book) note(p keys.PeerID) {
 	if err := b.n.db.Commit(&batch); err != nil {
 		b.n.log.Warn("keep addresses", "err", err)
 	}
+}
+
+// may reports whether a peer may be one that mattered: as far as this node can
+// tell, which has forgotten all of them where the book is empty.
+func (b *book) may(p keys.PeerID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.addrs) == 0 || len(b.addrs[p]) > 0
+}
+
+// everyone lists the peers that were reached once and mattered.
+func (b *book) everyone() []keys.PeerID {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Collect(maps.Keys(b.addrs))
 }
 
 // noteAll writes down where those of peers are reached who are connected: they

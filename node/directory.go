@@ -165,11 +165,14 @@ func (n *Node) roomFor(gid keys.Hash, peer keys.PeerID) *room {
 	if r := n.room(gid); r != nil {
 		return r
 	}
-	id, pair := group.DirectID(n.me, peer)
-	if id != gid {
+	ref := groupRef{}
+	switch id, pair := group.DirectID(n.me, peer); {
+	case id == gid:
+		ref = groupRef{Direct: &pair, Asked: !n.matters(peer)}
+	case !slices.Contains(n.bag.Groups(), gid): // else one that a repair lost, and this peer knows
 		return nil
 	}
-	r, err := n.addRoom(gid, groupRef{Direct: &pair, Asked: !n.matters(peer)})
+	r, err := n.addRoom(gid, ref)
 	if errors.Is(err, group.ErrFull) {
 		return nil // strangers have begun as many as there may be
 	}

@@ -25,6 +25,7 @@ import (
 //	/h/<member>                            what that member holds of this node's messages
 //	/l/<kind>/<author>                     newest bundle or report
 //	/x/<author>/<lane>/<seq>               alarm
+//	/lost                                  lane of the time when records were lost
 //	/local                                 what this node alone decided
 const localKey = "/local"
 
@@ -38,6 +39,7 @@ type disk struct {
 	me      keys.PeerID
 	damaged bool     // load met a record that cannot be read
 	lanes   []uint64 // of this node's own records among those
+	lost    bool     // records were lost in a repair; members may have them
 }
 
 func (n *Node) openDisk(gid keys.Hash) (*disk, error) {
@@ -170,6 +172,9 @@ func (d *disk) load() (group.Stored, error) {
 		return s, err
 	}
 	s.Damaged = d.lanes
+	if err := d.loadLost(&s); err != nil {
+		return s, err
+	}
 	return s, d.dropOrphans(&s)
 }
 
@@ -220,7 +225,7 @@ func (d *disk) local() (*group.Local, error) {
 
 // dropOrphans drops room keys whose EPOCH was never stored: the process ended
 // between the two writes, and nothing was sealed under them. Where a record is
-// damaged it may be that EPOCH, and all keys are kept.
+// damaged or was lost it may be that EPOCH, and all keys are kept.
 func (d *disk) dropOrphans(s *group.Stored) error {
 	known := map[keys.Hash]bool{}
 	for _, e := range s.Entries {
@@ -228,7 +233,7 @@ func (d *disk) dropOrphans(s *group.Stored) error {
 	}
 	var gone []keys.Hash
 	for eid := range s.Keys {
-		if !known[eid] && !d.damaged {
+		if !known[eid] && !d.damaged && !d.lost {
 			gone = append(gone, eid)
 			delete(s.Keys, eid)
 		}

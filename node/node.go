@@ -320,6 +320,7 @@ func homeError(err error) error {
 		{store.ErrNewerFormat, "this home was written by a newer conclave: use that version"},
 		{store.ErrUnsafeHome, "choose a folder of your own, not reachable by others"},
 		{store.ErrDamaged, "restore the folder from a backup"},
+		{store.ErrCorrupt, "`conclave doctor --repair` keeps what can be read; members bring the rest"},
 		{store.ErrDiskFull, "free some space, then try again"},
 	}
 	for _, h := range hints {

@@ -121,7 +121,11 @@ func (n *Node) start(r *room) (err error) {
 	if r.topic, err = n.net.Join(mesh.TopicPrefix+group.Topic(r.gid).String(), r.others(), r.validate); err != nil {
 		return err
 	}
-	for _, p := range r.others() {
+	known := r.others()
+	if len(known) == 0 && r.disk.lost {
+		known = n.book.everyone() // one of them may be a member
+	}
+	for _, p := range known {
 		n.book.keep(p)
 	}
 	r.wake = time.NewTimer(time.Millisecond)

@@ -171,7 +171,7 @@ func (s *syncer) peers() []keys.PeerID {
 	members := s.r.roster.Load().members
 	var out []keys.PeerID
 	for _, p := range s.r.n.net.Connected() {
-		if members[p] || s.r.direct != nil && slices.Contains(s.r.direct[:], p) {
+		if members[p] || s.r.direct != nil && slices.Contains(s.r.direct[:], p) || len(members) == 0 && s.r.disk.lost && s.r.n.book.may(p) {
 			out = append(out, p)
 		}
 	}

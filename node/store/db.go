@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -32,6 +33,8 @@ type Options struct {
 	Logger *slog.Logger
 	// FS replaces the operating system's files, in tests.
 	FS vfs.FS
+	// ReadOnly leaves every file as it is; Commit fails.
+	ReadOnly bool
 }
 
 // DB is a database of sealed records: a go-datastore over pebble. Records are
@@ -65,21 +68,21 @@ func Open(dir string, opts Options) (*DB, error) {
 	}
 	db := &DB{dir: dir, fs: opts.FS, state: newFailure(opts.Logger), idle: make(chan struct{})}
 	db.reserve = reserveOf(opts.FS, dir)
-	if db.await(db.open) != nil {
+	if db.await(func() error { return db.open(opts.ReadOnly) }) != nil {
 		return nil, fmt.Errorf("open store: %w", readError(db.state.cause))
 	}
 	db.state.opened.Store(true)
 	return db, nil
 }
 
-func (db *DB) open() (err error) {
+func (db *DB) open(readOnly bool) (err error) {
 	db.ds, err = pebbleds.NewDatastore(db.dir,
-		pebbleds.WithPebbleOpts(db.pebbleOptions()),
+		pebbleds.WithPebbleOpts(db.pebbleOptions(readOnly)),
 		pebbleds.WithPebbleWriteOptions(pebble.Sync))
 	return err
 }
 
-func (db *DB) pebbleOptions() *pebble.Options {
+func (db *DB) pebbleOptions(readOnly bool) *pebble.Options {
 	o := &pebble.Options{
 		FS:                 gateFS{db.fs, db.state},
 		Logger:             db.state,
@@ -87,6 +90,7 @@ func (db *DB) pebbleOptions() *pebble.Options {
 		// What is not flushed yet must fit into the reserve several times.
 		MemTableSize:  min(max(db.reserve/16, 256<<10), 4<<20),
 		EventListener: db.state.events(),
+		ReadOnly:      readOnly,
 	}
 	// Sealed values do not compress.
 	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })
@@ -241,6 +245,12 @@ func recovered(err *error) {
 	}
 }
 
+// firstLine is what an error of pebble says, without the details of its layers.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
+
 // readError types the errors of pebble.
 func readError(err error) error {
 	switch {
@@ -249,7 +259,7 @@ func readError(err error) error {
 	case errors.Is(err, datastore.ErrNotFound):
 		return ErrNotFound
 	case pebble.IsCorruptionError(err):
-		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+		return fmt.Errorf("%w: %s", ErrCorrupt, firstLine(err))
 	}
 	return diskError(err)
 }

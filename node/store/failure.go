@@ -84,7 +84,7 @@ func (f *failure) background(err error) {
 // pebble's own answer is Fatalf. It does not print the whole of it, which has
 // keys in it.
 func (f *failure) damaged(i pebble.DataCorruptionInfo) {
-	f.log.Error("store: damaged table", "file", i.Path, "error", i.Details)
+	f.log.Error("store: damaged table", "file", i.Path, "error", firstLine(i.Details))
 }
 
 func (f *failure) tableDone(err error) {
