@@ -172,32 +172,17 @@ func (f *forgers) chunkFor(p *player, minter keys.PeerID, kc keys.Hash, key keys
 	return signed(group.KindChunk, f.x.id, c.GID, keys.Marshal(&c))
 }
 
-// TestAbuse_NM09_PlantedKey: a member sends keys of its own in good envelopes
-// under its own name: one for the epoch in use, others for no epoch at all. The
-// members take none of them.
+// TestAbuse_NM09_PlantedKey: a member sends keys of its own in good envelopes,
+// for an epoch that is about to come and for no epoch at all. The nodes use none
+// of them, and take the real one when it comes.
 func TestAbuse_NM09_PlantedKey(t *testing.T) {
 	f := newForgers(t)
-	var kc keys.Hash
-	f.x.look(func(m *group.Machine) {
-		cur, _ := m.Current()
-		_, kc, _, _ = m.EnvelopeFor(cur.EID)
-	})
+	f.plantForEpoch()
+	f.before = f.state()
 	for _, p := range []*player{f.ann, f.bob} {
-		r := p.roomOf(f.gid)
 		for i := range 3 * group.MaxHeldKeys {
-			own, key := kc, keys.Secret{byte(i), 1}
-			if i > 0 {
-				own = keys.Commitment(key, keys.Hash{byte(i)}, f.x.gid)
-			}
-			payload := f.chunkFor(p, f.x.me(), own, key)
-			v, err := group.Decode(f.x.gid, payload)
-			ok(t, err)
-			if _, opens := p.openChunk(r.gid, v.Chunk()); !opens {
-				t.Fatal("the envelope does not open: the test proves nothing")
-			}
-			if verdict := r.validate(f.x.me(), payload); verdict != mesh.Accept {
-				t.Fatalf("verdict %v", verdict)
-			}
+			key := keys.Secret{byte(i), 1}
+			f.plant(p, keys.Commitment(key, keys.Hash{byte(i)}, f.x.gid), key)
 		}
 	}
 	f.unharmed()
@@ -206,6 +191,53 @@ func TestAbuse_NM09_PlantedKey(t *testing.T) {
 	agree(t, f.gid, f.ann, f.bob)
 	f.ann.say(f.gid, "under a new key")
 	f.bob.reads(f.gid, "under a new key")
+}
+
+// plant gives a node a key in a good envelope.
+func (f *forgers) plant(p *player, kc keys.Hash, key keys.Secret) {
+	f.t.Helper()
+	payload := f.chunkFor(p, f.x.me(), kc, key)
+	v, err := group.Decode(f.x.gid, payload)
+	ok(f.t, err)
+	if _, opens := p.openChunk(f.x.gid, v.Chunk()); !opens {
+		f.t.Fatal("the envelope does not open: the test proves nothing")
+	}
+	if verdict := p.roomOf(f.gid).validate(f.x.me(), payload); verdict != mesh.Accept {
+		f.t.Fatalf("verdict %v", verdict)
+	}
+}
+
+// plantForEpoch has x make an epoch, and send another key than that of it to each
+// node before it comes.
+func (f *forgers) plantForEpoch() {
+	f.t.Helper()
+	var made [][]byte
+	f.x.publish = func(payload []byte) bool { made = append(made, payload); return false }
+	rd, err := f.x.step(group.Rotate{})
+	ok(f.t, err)
+	f.x.publish = nil
+	var kc keys.Hash
+	var real keys.Secret
+	f.x.look(func(m *group.Machine) {
+		_, kc, _, _ = m.EnvelopeFor(rd.Epoch)
+		real, _ = m.Key(rd.Epoch)
+	})
+	for _, p := range []*player{f.ann, f.bob} {
+		f.plant(p, kc, keys.Secret{7})
+		for _, payload := range made {
+			p.roomOf(f.gid).validate(f.x.me(), payload)
+			ok(f.t, p.roomOf(f.gid).look(within(f.t, 10*time.Second), func(m *group.Machine) {
+				if key, held := m.Key(rd.Epoch); held && key != real {
+					f.t.Errorf("%s holds the planted key", p.name)
+				}
+			}))
+		}
+		ok(f.t, p.roomOf(f.gid).look(within(f.t, 10*time.Second), func(m *group.Machine) {
+			if _, held := m.Key(rd.Epoch); !held {
+				f.t.Errorf("%s does not hold the real key", p.name)
+			}
+		}))
+	}
 }
 
 // TestAbuse_MM17_OutsiderWithTheKey: somebody who is no member, and yet has the
