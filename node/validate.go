@@ -2,6 +2,8 @@ package node
 
 import (
 	"errors"
+	"math"
+	"time"
 
 	"conclave/group"
 	"conclave/keys"
@@ -26,11 +28,11 @@ func (r *room) validate(from keys.PeerID, data []byte) mesh.Verdict {
 		r.deliverLate(v)
 		return mesh.Ignore // kept if there is room, but not relayed
 	}
-	tooMany := r.isOneTooMany(ros, v)
+	tooMany, stale := r.isOneTooMany(ros, v), r.isStale(v) // before it is held
 	if !r.deliver(v) {
 		return mesh.Ignore
 	}
-	if tooMany || !ros.members[v.Author()] || r.isEarlyPlain(v) {
+	if tooMany || !ros.members[v.Author()] || r.isEarlyPlain(v) || stale {
 		return mesh.Ignore // kept, but not relayed
 	}
 	return mesh.Accept
@@ -70,4 +72,21 @@ func (r *room) isEarlyPlain(v group.Verified) bool {
 		}
 	}
 	return false
+}
+
+// relayFor is how long after its stated time a record that is held already is
+// still handed on: what came by catch-up just before others may lack.
+const relayFor = 10 * time.Minute
+
+// isStale reports whether v is held already and from long ago. gossip repeats
+// nothing after two minutes: somebody sends it anew.
+func (r *room) isStale(v group.Verified) bool {
+	said := uint64(math.MaxUint64)
+	if x := v.Msg(); x != nil {
+		said = x.Time
+	} else if e := v.Entry(); e != nil {
+		said = e.Time
+	}
+	now := r.n.clock()
+	return said < now && now-said > uint64(relayFor.Milliseconds()) && r.isOld(v)
 }
