@@ -24,6 +24,12 @@ type message struct {
 	citers []*message // records that name it so
 }
 
+// follows reports whether p is the record of the same author that r names as the
+// one before.
+func (r *message) follows(p *message) bool {
+	return r.before == p.hash && r.author == p.author && (p.lane == r.lane && p.seq == r.seq-1 || r.seq == 1 && p.lane < r.lane)
+}
+
 // msgLog is this node's copy of one lane of one author's messages. A copy may
 // have holes, where its person may not read: recs is what follows the last of
 // them without a gap, and below is what is held before it.
@@ -141,7 +147,7 @@ func (m *Machine) missingMessages(x *Msg) ([]Short, error) {
 	if x.Prev != (Hash{}) && !m.beginsCopy(x) {
 		if p := m.msgs[short(x.Prev)]; p == nil {
 			need = append(need, short(x.Prev))
-		} else if p.hash != x.Prev || p.author != x.Author || !(p.lane == x.Lane && p.seq == x.Seq-1 || x.Seq == 1 && p.lane < x.Lane) {
+		} else if r := (message{author: x.Author, lane: x.Lane, seq: x.Seq, before: x.Prev}); !r.follows(p) {
 			return nil, ErrDependency
 		}
 	}
@@ -252,7 +258,7 @@ func (m *Machine) newMessage(v Verified) *message {
 		rec.ord = max(rec.ord, e.ord)
 		rec.view = rec.view.union(e.past).with(e.idx)
 	}
-	if p := m.msgs[short(x.Prev)]; p != nil && x.Prev != (Hash{}) {
+	if p := m.msgs[short(x.Prev)]; p != nil && rec.follows(p) {
 		rec.prev, rec.ord, rec.view, rec.part = p, p.ord, p.view, p.part
 	}
 	if rec.prev == nil && x.Prev != (Hash{}) {
@@ -300,6 +306,7 @@ func (m *Machine) hold(rec *message) (other *message) {
 	if m.logs[c] == nil {
 		m.logs[c] = &msgLog{base: rec.seq - 1, baseOrd: rec.ord - 1}
 	}
+	m.adopt(rec)
 	other = m.logs[c].add(rec)
 	m.msgs[short(rec.hash)] = rec
 	if rec.epoch != nil {
@@ -318,6 +325,40 @@ func (m *Machine) hold(rec *message) (other *message) {
 	return other
 }
 
+// adopt links rec to the records, of whatever branch, that name it as the one
+// before and came first. What they and those after them cite includes what rec
+// cites.
+func (m *Machine) adopt(rec *message) {
+	if rec.prev == nil && rec.before != (Hash{}) {
+		m.orphans[short(rec.before)] = append(m.orphans[short(rec.before)], rec)
+	}
+	below := slices.DeleteFunc(m.orphans[short(rec.hash)], func(r *message) bool { return !r.follows(rec) })
+	delete(m.orphans, short(rec.hash))
+	for _, r := range below {
+		r.prev = rec
+	}
+	for len(below) > 0 {
+		r := below[0]
+		r.view, r.part = r.view.union(r.prev.view), r.prev.part
+		below = append(below[1:], m.after(r)...)
+	}
+}
+
+// after returns the records that are held and follow r, on every branch.
+func (m *Machine) after(r *message) []*message {
+	log := m.logs[chain{r.author, r.lane}]
+	var out []*message
+	if next := log.at(r.seq + 1); next != nil && next.prev == r {
+		out = append(out, next)
+	}
+	for _, o := range slices.Concat(log.fork, r.citers) {
+		if o.prev == r && !slices.Contains(out, o) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
 // add puts a record in its place: on top, above a new hole, into one, or on
 // another branch, where it returns the record that stands there instead.
 func (l *msgLog) add(rec *message) (other *message) {
@@ -330,7 +371,7 @@ func (l *msgLog) add(rec *message) (other *message) {
 	case rec.seq <= l.base && l.at(rec.seq) == nil:
 		i, _ := l.findBelow(rec.seq)
 		l.below = slices.Insert(l.below, i, rec)
-		l.join(rec)
+		l.join()
 	default:
 		l.fork = append(l.fork, rec)
 		return l.at(rec.seq)
@@ -338,12 +379,8 @@ func (l *msgLog) add(rec *message) (other *message) {
 	return nil
 }
 
-// join links rec to what names it as the one before. Where that closes the last
-// hole, the copy goes on further down.
-func (l *msgLog) join(rec *message) {
-	if next := l.at(rec.seq + 1); next != nil && next.before == rec.hash {
-		next.prev = rec
-	}
+// join lets the copy go on further down, where the last hole is closed.
+func (l *msgLog) join() {
 	for n := len(l.below); n > 0 && len(l.recs) > 0 && l.recs[0].prev == l.below[n-1]; n-- {
 		low := l.below[n-1]
 		l.recs = slices.Insert(l.recs, 0, low)

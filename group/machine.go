@@ -46,6 +46,7 @@ type Machine struct {
 	msgs        map[Short]*message
 	offers      map[chain][]Based    // bases that peers named, newest last
 	lacked      map[Short][]*message // what is not held, and lies in a hole, with what cites it
+	orphans     map[Short][]*message // likewise, with what names it as the one before
 	sealedUnder map[int]int          // messages by the idx of their epoch
 	clock       uint64               // greatest ord of any message held
 	pend        pending
@@ -107,7 +108,7 @@ type Local struct {
 func New(cfg Config, stored Stored) *Machine {
 	m := &Machine{
 		g: newGraph(cfg.GID), self: cfg.Self, me: cfg.Self.PeerID(),
-		logs: map[chain]*msgLog{}, msgs: map[Short]*message{}, offers: map[chain][]Based{}, lacked: map[Short][]*message{}, sealedUnder: map[int]int{},
+		logs: map[chain]*msgLog{}, msgs: map[Short]*message{}, offers: map[chain][]Based{}, lacked: map[Short][]*message{}, orphans: map[Short][]*message{}, sealedUnder: map[int]int{},
 		pend: newPending(), held: map[Hash]keys.Secret{}, erased: map[Hash]bool{}, early: map[Hash]keys.Secret{},
 		bundles: map[PeerID]keys.Bundle{}, reports: map[PeerID]*Report{}, holds: map[PeerID][]LogHead{}, latest: map[latestKey]Verified{},
 		online: map[PeerID]bool{}, r: new(Ready),
