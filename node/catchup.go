@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"time"
@@ -118,6 +119,8 @@ func (r *room) meet(told []peerAddrs) {
 // takeBatches takes batches until the last. Where it is interrupted after one
 // that was taken, it has the peer asked again soon.
 func (r *room) takeBatches(ctx context.Context, s *mesh.Stream) error {
+	defer r.progress.Store(nil)
+	done := uint64(0)
 	for taken := 0; ; taken++ {
 		var b batch
 		if err := get(s, &b); err != nil {
@@ -136,9 +139,23 @@ func (r *room) takeBatches(ctx context.Context, s *mesh.Stream) error {
 				return err
 			}
 		}
+		done += uint64(len(evs) - len(b.Bases))
+		if taken > 0 || !b.Last { // what fits into one batch is no wait
+			r.tellProgress(done, b.Left)
+		}
 		if err := put(s, ack{OK: true}); err != nil || b.Last {
 			return err
 		}
+	}
+}
+
+// tellProgress tells people how far catch-up has come. The number to come is a
+// peer's word.
+func (r *room) tellProgress(done, left uint64) {
+	p := &Progress{Done: done, Total: done + min(left, 1<<32)}
+	r.progress.Store(p)
+	if data, err := json.Marshal(p); err == nil {
+		r.n.bus.publish(Event{Kind: "progress", GroupID: r.gid.String(), Data: data})
 	}
 }
 

@@ -78,7 +78,7 @@ func (n *Node) Groups(ctx context.Context, all bool) ([]GroupInfo, error) {
 			return nil, err
 		}
 		if all || g.Role != "none" {
-			g.OwnerPeerID, g.Settings = "", nil
+			g.OwnerPeerID, g.Settings, g.CatchingUp = "", nil, nil
 			out = append(out, g)
 		}
 	}
@@ -110,6 +110,7 @@ func (n *Node) groupInfo(ctx context.Context, r *room) (g GroupInfo, err error) 
 		}
 		if m.Direct() == nil {
 			g.OwnerPeerID, g.Join, g.Settings = m.Owner().String(), ptr(m.Owner().String()+"/"+r.gid.String()), shownSettings(m)
+			g.CatchingUp = r.progress.Load()
 		}
 		if m.Local().Hidden {
 			g.Role = "none"

@@ -36,9 +36,10 @@ type room struct {
 
 	farewells *lru.Cache[keys.PeerID, farewell]
 
-	roster  atomic.Pointer[roster] // what the validator reads
-	applied sync.Map               // group.Short of every applied control entry
-	tops    sync.Map               // logKey to the newest seq held
+	roster   atomic.Pointer[roster]   // what the validator reads
+	progress atomic.Pointer[Progress] // of a catch-up that takes more than a moment
+	applied  sync.Map                 // group.Short of every applied control entry
+	tops     sync.Map                 // logKey to the newest seq held
 
 	compared atomic.Bool   // the start is over: this node may sign
 	signing  chan struct{} // closed with it

@@ -36,7 +36,9 @@ type GroupInfo struct {
 	Join        *string `json:"join"`   // what another person types after `conclave join`; null for a conversation
 	OwnerPeerID string  `json:"owner_peer_id,omitempty"`
 
-	Settings *GroupSettings `json:"settings,omitempty"` // of one group that is shown
+	// Of one group that is shown.
+	Settings   *GroupSettings `json:"settings,omitempty"`
+	CatchingUp *Progress      `json:"catching_up,omitempty"`
 }
 
 // GroupSettings are what a group was created with, or set to since.
@@ -46,6 +48,12 @@ type GroupSettings struct {
 	MaxMessages uint64 `json:"max_messages"` // 0: no limit
 	RotateBy    string `json:"rotate_by"`    // any, deputies or owner
 	RequireE2EE bool   `json:"require_encryption"`
+}
+
+// Progress says how far catch-up with a member has come, in records.
+type Progress struct {
+	Done  uint64 `json:"done"`
+	Total uint64 `json:"total"`
 }
 
 // CreateGroup is the request behind `group create`.

@@ -100,6 +100,7 @@ type batch struct {
 	Bases   []base
 	Ranges  [][][]byte // each a contiguous range of one log, oldest first
 	Last    bool
+	Left    uint64 // records that come after this batch
 }
 
 type base struct {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -179,6 +180,9 @@ func showGroup(w io.Writer, g node.GroupInfo) {
 		row(w, "history", words.History(s.History))
 		row(w, "key life", words.KeyLife(s.MaxAge, s.MaxMessages))
 		row(w, "replaced by", words.RotateBy(s.RotateBy))
+	}
+	if g.CatchingUp != nil {
+		row(w, "catching up", fmt.Sprintf("%d of %d", g.CatchingUp.Done, g.CatchingUp.Total))
 	}
 	if g.OwnerPeerID != "" {
 		row(w, "owner", g.OwnerPeerID)
