@@ -137,7 +137,7 @@ func (s *stage) acts(ctx context.Context) []func() error {
 			}
 			return s.witness.tryJoin(ann, s.gid)
 		},
-		func() error { s.witness.enters(ann, bob); return nil },
+		func() error { return s.listen(ctx) },
 		say(ann, "one"), say(ann, "two", "three"), say(bob, "four"),
 		func() error { _, err := ann.Rotate(ctx, s.gid); return err },
 		say(ann, "five"),
@@ -159,6 +159,20 @@ func (s *stage) acts(ctx context.Context) []func() error {
 		say(ann, "eight"),
 		s.look,
 	}
+}
+
+// listen has the witness take part in the topic, and waits until what ann
+// publishes reaches it at once.
+func (s *stage) listen(ctx context.Context) error {
+	s.witness.enters(s.ann, s.bob)
+	for !slices.Contains(s.ann.roomOf(s.gid).topic.Mesh(), s.witness.me()) {
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 func (s *stage) letIn(ctx context.Context) error {
@@ -406,7 +420,7 @@ func stride(rng *rand.Rand) int {
 	if thorough() {
 		return 1
 	}
-	return 10 + rng.IntN(20)
+	return 3 + rng.IntN(8)
 }
 
 // anyWrite matches whatever changes the database or the home.
