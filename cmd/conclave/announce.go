@@ -52,15 +52,16 @@ func (a *app) tellRequest(ctx context.Context, n *node.Node, r node.Request) {
 	if groups, err := n.Groups(ctx, false); err == nil {
 		name = nameOf(callable(groups), r.GroupID)
 	}
-	fmt.Fprintf(a.stderr, "conclave: %s wants to join %s%s\n", r.PeerID, name, quoted(r.Note))
+	fmt.Fprintf(a.stderr, "conclave: %s wants to join\n", r.PeerID)
+	fmt.Fprintf(a.stderr, "conclave: %s%s\n", name, quoted(r.Note))
 	fmt.Fprintf(a.stderr, "conclave: fingerprint %s\n", words.Line(r.Fingerprint))
 	fmt.Fprintf(a.stderr, "hint: %s\n", a.own("approve", name, r.PeerID))
 }
 
-// quoted puts a note that somebody else wrote into brackets, or is empty.
+// quoted is a note that somebody else wrote, behind a comma, or empty.
 func quoted(note string) string {
 	if note = words.Line(note); note == "" {
 		return ""
 	}
-	return fmt.Sprintf(" (%q)", note)
+	return fmt.Sprintf(", saying %q", note)
 }

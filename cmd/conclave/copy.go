@@ -16,7 +16,7 @@ func (a *app) own(command ...string) string {
 	for i, w := range command {
 		command[i] = shellWord(w)
 	}
-	line := "conclave " + strings.Join(command, " ")
+	line := shellWord(programName()) + " " + strings.Join(command, " ")
 	if a.homeGiven {
 		line += " --home " + shellWord(a.home)
 	}

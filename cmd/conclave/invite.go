@@ -64,12 +64,25 @@ func newAccept(a *app) *cobra.Command {
 
 func runAccept(ctx context.Context, a *app, o acceptOptions) error {
 	return a.withNode(ctx, func(ctx context.Context, c *api.Client) error {
+		a.sayWaiting(o.wait)
 		j, err := c.Accept(ctx, o.invite, o.wait)
 		if err != nil {
 			return err
 		}
 		return a.joined(j, o.wait)
 	})
+}
+
+// sayWaiting tells whoever watches why nothing happens for a while.
+func (a *app) sayWaiting(wait bool) {
+	if !wait || a.json || !isTerminal(a.stderr) {
+		return
+	}
+	limit := ""
+	if a.timeout > 0 {
+		limit = ", for " + a.timeout.String() + " at most"
+	}
+	fmt.Fprintf(a.stderr, "conclave: waiting for the answer%s\n", limit)
 }
 
 // joined answers a join by its state. Who waits wants to be inside: anything

@@ -53,6 +53,7 @@ func runJoin(ctx context.Context, a *app, o joinOptions) error {
 		return usage("--note is not UTF-8")
 	}
 	return a.withNode(ctx, func(ctx context.Context, c *api.Client) error {
+		a.sayWaiting(o.wait)
 		j, err := c.Join(ctx, api.Join{Peer: peer, Group: group, Note: o.note, Wait: o.wait})
 		if err != nil {
 			return err

@@ -143,21 +143,24 @@ func TestUpAnnouncesRequests(t *testing.T) {
 	answer(t, bob, "join", answer(t, alice, "id")["peer_id"].(string)+"/team", "--note", "\x1b[2Jhello")
 
 	lines := bufio.NewReader(screen)
-	want := regexp.MustCompile(`^conclave: (12D3KooW\w+) wants to join team \("hello"\)\r\n$`)
+	want := regexp.MustCompile(`^conclave: (12D3KooW\w+) wants to join\r\n$`)
 	said, err := lines.ReadString('\n')
 	m := want.FindStringSubmatch(said)
 	if err != nil || m == nil {
 		t.Fatalf("the screen shows %q, %v", said, err)
 	}
+	if said, _ = lines.ReadString('\n'); said != "conclave: team, saying \"hello\"\r\n" {
+		t.Errorf("the screen shows %q", said)
+	}
 	if said, _ = lines.ReadString('\n'); !strings.HasPrefix(said, "conclave: fingerprint ") {
 		t.Errorf("the screen shows %q", said)
 	}
 	said, _ = lines.ReadString('\n')
-	command, ok := strings.CutPrefix(strings.TrimSpace(said), "hint: conclave ")
-	if !ok {
+	command, home, ok := strings.Cut(strings.TrimSpace(said), " --home ")
+	if !ok || home != alice || !strings.HasPrefix(command, "hint: ") {
 		t.Fatalf("the screen shows %q", said)
 	}
-	if got := answer(t, alice, strings.Fields(command)...); got["state"] != "approved" || got["group_id"] != group || got["peer_id"] != m[1] {
+	if got := answer(t, alice, strings.Fields(command)[2:]...); got["state"] != "approved" || got["group_id"] != group || got["peer_id"] != m[1] {
 		t.Errorf("%s answers %v", command, got)
 	}
 }

@@ -40,7 +40,8 @@ func runRequests(ctx context.Context, a *app, group string) error {
 // showPending is one request: who, why, what to compare, and the line that
 // lets that person in.
 func (a *app) showPending(w io.Writer, r node.Request, group string) {
-	row(w, r.PeerID+" wants to join "+group+quoted(r.Note))
+	row(w, r.PeerID+" wants to join")
+	row(w, "  "+group+quoted(r.Note))
 	row(w, "  fingerprint "+words.Line(r.Fingerprint))
 	row(w, "  "+a.own("approve", group, r.PeerID))
 }
