@@ -226,7 +226,7 @@ func TestReadmeIsTrue(t *testing.T) {
 			t.Errorf("the README names %s: %v", m[1], err)
 		}
 	}
-	for pkg, name := range map[string]string{"keys": "FuzzDecodeRecord", "group/sim": "TestReplay"} {
+	for pkg, name := range map[string]string{"keys": "FuzzDecodeRecord", "group/sim": "TestSchedules"} {
 		out, err := exec.Command("go", "test", "-list", "^"+name+"$", "conclave/"+pkg).Output()
 		if err != nil || !bytes.HasPrefix(out, []byte(name+"\n")) || !strings.Contains(text, name) {
 			t.Errorf("%s in %s: %v\n%s", name, pkg, err, out)
