@@ -76,6 +76,42 @@ func TestMessageCutsFollowPathAndLane(t *testing.T) {
 	}
 }
 
+// Where a copy has a hole on the path from the record that a cut names, what lies
+// below the hole is within it.
+func TestMessageCutAcrossAHole(t *testing.T) {
+	w := newTeam(t, openHistory(), "alice", "bob", "carol")
+	alice, carol := w.all[0], w.all[2]
+	say := func(seq uint64, prev Verified, text string) Verified {
+		x := carol.nextMsg(nil, w.item(text))
+		x.Seq, x.Prev = seq, prev.Hash
+		return w.signMsg(carol, x)
+	}
+	one := w.signMsg(carol, carol.nextMsg(nil, w.item("one")))
+	two := say(2, one, "two")
+	three, twin := say(3, two, "three"), say(3, two, "twin")
+	jid := alice.st.incarnation(carol.me).eh
+	cuts := []Cut{{Log: MessageLog, Seq: 3, Hash: three.Hash}}
+	w.write(alice, TypeKick, &Removal{Peer: carol.me, JIDs: []Hash{jid}, Cuts: cuts}, 1)
+	dave := w.outsider(9)
+	for _, e := range alice.disk.stored().Entries {
+		w.must(dave, Received{Record: e})
+	}
+	w.must(dave, Based{Author: carol.me, Base: 2, Ord: 20})
+	for _, v := range []Verified{one, three, twin} {
+		w.must(dave, Received{Record: v})
+	}
+	if !dave.Visible(one.Hash) || !dave.Visible(three.Hash) {
+		t.Errorf("below the hole %v, the record named %v; want both shown", dave.Visible(one.Hash), dave.Visible(three.Hash))
+	}
+	if dave.Visible(twin.Hash) {
+		t.Error("what lies beyond the cut is shown")
+	}
+	w.must(dave, Received{Record: two})
+	if !dave.Visible(one.Hash) || !dave.Visible(two.Hash) || dave.Visible(twin.Hash) {
+		t.Error("with the hole closed the path does not count")
+	}
+}
+
 // What someone said whose admission turned out void is hidden, though a KICK
 // that names the incarnation has it within its cut.
 func TestVoidlyAdmittedIsHiddenWithinACut(t *testing.T) {

@@ -487,11 +487,10 @@ func (m *Machine) withinCut(cuts []Cut, rec *message) bool {
 		if log == nil || len(log.fork) == 0 {
 			return true
 		}
-		for at := m.msgs[short(c.Hash)]; at != nil && at.seq >= rec.seq; at = at.prev {
-			if at == rec {
-				return true
-			}
+		at := m.msgs[short(c.Hash)]
+		for at != nil && at.seq > rec.seq {
+			at = at.prev
 		}
-		return false
+		return at == nil || at == rec // across a hole nothing tells of another path
 	})
 }
