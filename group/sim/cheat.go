@@ -43,7 +43,7 @@ func (w *world) cheat(n *member) error {
 	if !n.evil || w.talk != nil && w.rng.IntN(3) != 0 {
 		return errNothing
 	}
-	ts := slices.DeleteFunc(tricks(), func(t trick) bool { return n.m.Owner() == n.me && !t.owner })
+	ts := slices.DeleteFunc(tricks(), func(t trick) bool { return w.ruled(n) && !t.owner })
 	total := 0
 	for _, t := range ts {
 		total += t.weight
@@ -60,6 +60,15 @@ func (w *world) cheat(n *member) error {
 		}
 	}
 	return errNothing
+}
+
+// ruled reports whether n is or was an owner, or may become one. S5 and L1 are
+// promised without an owner who signs twice: where the TRANSFER is not known yet
+// that is the former one.
+func (w *world) ruled(n *member) bool {
+	return slices.ContainsFunc(w.oracle.facts, func(f *fact) bool {
+		return f.Author == n.me && (f.Type == group.TypeGenesis || f.Type == group.TypeAccept)
+	})
 }
 
 // heads are those of the chains of others that n knows, and its own newest entry.
@@ -108,6 +117,9 @@ func (w *world) spread(n *member, how string, payload []byte, own bool) error {
 		if _, durable := n.disk.entries[v.Hash]; !durable && v.Entry() != nil {
 			return errNothing // an owner who signs twice is not simulated
 		}
+	}
+	if !own && v.Entry() != nil {
+		w.book.twice[n.me] = true // with what its own machine writes there
 	}
 	w.book.wire = append(w.book.wire, payload)
 	all := w.chance(0.5)
@@ -261,6 +273,7 @@ func (w *world) forkChain(n *member) error {
 	if w.chance(0.3) {
 		e.Seen = back.Seen
 	}
+	w.book.twice[n.me] = true
 	return w.spread(n, "fork", n.signEntry(e), w.chance(0.3))
 }
 
@@ -389,6 +402,9 @@ func ed25519Sign(id *keys.Identity, gid, invite keys.Hash, joiner keys.PeerID) [
 }
 
 func (w *world) acceptTerm(n *member) error {
+	if w.book.twice[n.me] {
+		return errNothing
+	}
 	term := uint64(max(1, len(w.oracle.of(n).terms)))
 	return w.spread(n, "ACCEPT", n.signEntry(n.draft(group.TypeAccept, 0, &group.Accept{Term: term})), true)
 }

@@ -23,6 +23,7 @@ type ledger struct {
 	ords     map[keys.Hash]uint64 // exact ord by record
 	forged   map[keys.Hash]string // records that somebody made by hand, and how
 	cheats   map[keys.PeerID]bool
+	twice    map[keys.PeerID]bool // who has signed two entries under one number, or will
 	ticks    map[keys.PeerID]int
 }
 
@@ -60,7 +61,7 @@ func newLedger() ledger {
 		left: map[keys.Hash]bool{}, messages: map[keys.Hash]*group.Msg{}, numbers: map[number]keys.Hash{}, sealed: map[keys.Hash]*sealing{},
 		under: map[keys.Hash][]*sealing{}, items: map[keys.ItemID]*line{}, holders: map[keys.Hash]map[keys.PeerID]bool{},
 		roomKey: map[keys.Hash]keys.Secret{}, states: map[string]string{}, ords: map[keys.Hash]uint64{},
-		forged: map[keys.Hash]string{}, cheats: map[keys.PeerID]bool{}, ticks: map[keys.PeerID]int{},
+		forged: map[keys.Hash]string{}, cheats: map[keys.PeerID]bool{}, twice: map[keys.PeerID]bool{}, ticks: map[keys.PeerID]int{},
 	}
 }
 
