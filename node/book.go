@@ -14,6 +14,7 @@ import (
 const (
 	bookKey  = "/addrs"
 	maxAddrs = 8
+	maxBook  = 1024 // peers; beyond, those go who are in no group with this node any more
 )
 
 // book remembers where the peers that matter were reached last.
@@ -47,12 +48,16 @@ func (b *book) note(p keys.PeerID) {
 	}
 	addrs := b.n.net.AddrsOf(p)
 	addrs = addrs[:min(len(addrs), maxAddrs)]
+	gone := b.gone()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(addrs) == 0 || slices.Equal(b.addrs[p], addrs) {
 		return
 	}
 	b.addrs[p] = addrs
+	for _, q := range gone {
+		delete(b.addrs, q)
+	}
 	v, err := json.Marshal(b.addrs)
 	if err != nil {
 		return
@@ -77,6 +82,16 @@ func (b *book) everyone() []keys.PeerID {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Collect(maps.Keys(b.addrs))
+}
+
+// gone lists whom a full book need not remember. Nobody may be asked who matters
+// while mu is held: whoever makes a room holds the node's own lock, and asks here.
+func (b *book) gone() []keys.PeerID {
+	all := b.everyone()
+	if len(all) < maxBook {
+		return nil
+	}
+	return slices.DeleteFunc(all, b.n.matters)
 }
 
 // noteAll writes down where those of peers are reached who are connected: they

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -10,12 +11,17 @@ import (
 // and how many are kept for one that comes back.
 const busBacklog = 4096
 
+// busBytes is how many bytes of text the events have that are kept for one that
+// comes back.
+const busBytes = 16 << 20
+
 // bus hands events to followers. A follower that does not keep up is cut off;
 // it comes back with the last ID that it has.
 type bus struct {
 	mu     sync.Mutex
 	next   uint64
 	recent []Event
+	bytes  int // of text among them
 	subs   map[chan Event]bool
 	closed bool
 	cut    *atomic.Uint64 // followers that fell behind
@@ -32,10 +38,7 @@ func (b *bus) publish(e Event) {
 	}
 	e.ID = b.next
 	b.next++
-	b.recent = append(b.recent, e)
-	if len(b.recent) > busBacklog {
-		b.recent = append([]Event(nil), b.recent[len(b.recent)-busBacklog/2:]...)
-	}
+	b.keep(e)
 	for c := range b.subs {
 		select {
 		case c <- e:
@@ -45,6 +48,27 @@ func (b *bus) publish(e Event) {
 			b.cut.Add(1)
 		}
 	}
+}
+
+// keep remembers an event; where there are too many, half of them go. Called with
+// mu held.
+func (b *bus) keep(e Event) {
+	b.recent = append(b.recent, e)
+	b.bytes += e.textBytes()
+	if len(b.recent) <= busBacklog && b.bytes <= busBytes {
+		return
+	}
+	b.recent, b.bytes = slices.Clone(b.recent[(len(b.recent)+1)/2:]), 0
+	for _, e := range b.recent {
+		b.bytes += e.textBytes()
+	}
+}
+
+func (e Event) textBytes() int {
+	if e.Line == nil || e.Line.Text == nil {
+		return 0
+	}
+	return len(*e.Line.Text)
 }
 
 // subscribe follows the events after an ID, 0 for those to come. The channel is

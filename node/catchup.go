@@ -135,8 +135,14 @@ func (r *room) takeBatches(ctx context.Context, s *mesh.Stream) error {
 			return err
 		}
 		if len(evs) > 0 {
-			if _, err := r.do(ctx, evs...); err != nil && fatalFor(err) {
+			done, err := r.do(ctx, evs...)
+			if err != nil && fatalFor(err) {
 				return err
+			}
+			for i := range done {
+				if !done[i].Batch.Empty() {
+					r.syncer.news.Add(1)
+				}
 			}
 		}
 		done += uint64(len(evs) - len(b.Bases))

@@ -46,10 +46,11 @@ type invitationRef struct {
 }
 
 const (
-	directoryKey   = "/directory"
-	maxInvitations = 256
-	maxJoins       = 256
-	maxAsked       = 32 // conversations that strangers began
+	directoryKey     = "/directory"
+	maxInvitations   = 256
+	maxInvitationsOf = 8 // of one peer
+	maxJoins         = 256
+	maxAsked         = 32 // conversations that strangers began
 )
 
 func (n *Node) directorySpace() (*store.Space, error) {

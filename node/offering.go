@@ -32,14 +32,22 @@ func (n *Node) serveOffer(ctx context.Context, s *mesh.Stream) {
 		return
 	}
 	inv := invitationRef{ID: group.OfferID(o.GID, s.Peer(), n.me), GID: o.GID, From: s.Peer(), Name: o.Name}
-	known := false
+	known, of := false, 0
 	n.read(func(d *directory) {
-		known = len(d.Invitations) >= maxInvitations || slices.ContainsFunc(d.Invitations, func(i invitationRef) bool { return i.ID == inv.ID })
+		for _, i := range d.Invitations {
+			known = known || i.ID == inv.ID
+			if i.From == inv.From {
+				of++
+			}
+		}
 	})
-	if known {
+	if known || of >= maxInvitationsOf {
 		return
 	}
-	if err := n.change(func(d *directory) { d.Invitations = append(d.Invitations, inv) }); err != nil {
+	if err := n.change(func(d *directory) {
+		over := max(0, len(d.Invitations)+1-maxInvitations) // the oldest go: identities cost nothing
+		d.Invitations = append(slices.Delete(d.Invitations, 0, over), inv)
+	}); err != nil {
 		n.log.Warn("keep invitation", "err", err)
 		return
 	}

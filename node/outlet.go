@@ -11,17 +11,19 @@ import (
 
 const (
 	outletBacklog = 4096            // payloads; beyond, the oldest are left to catch-up
+	outletBytes   = 32 << 20        // of them
 	meshWait      = 3 * time.Second // for a peer that is connected but not yet in the mesh
 )
 
 // outlet publishes a room's payloads in order, off the loop: a slow network
 // never holds up the disk.
 type outlet struct {
-	r    *room
-	mu   sync.Mutex
-	list [][]byte
-	more chan struct{}
-	cold time.Time // no waiting for a mesh before this moment
+	r     *room
+	mu    sync.Mutex
+	list  [][]byte
+	bytes int
+	more  chan struct{}
+	cold  time.Time // no waiting for a mesh before this moment
 }
 
 func newOutlet(r *room) *outlet { return &outlet{r: r, more: make(chan struct{}, 1)} }
@@ -33,10 +35,18 @@ func (o *outlet) add(payloads [][]byte) {
 	}
 	o.mu.Lock()
 	o.list = append(o.list, payloads...)
-	if over := len(o.list) - outletBacklog; over > 0 {
-		o.list = o.list[over:]
-		o.r.n.counts.unpublished.Add(uint64(over))
+	for _, p := range payloads {
+		o.bytes += len(p)
 	}
+	over := max(0, len(o.list)-outletBacklog)
+	for _, p := range o.list[:over] {
+		o.bytes -= len(p)
+	}
+	for ; o.bytes > outletBytes; over++ {
+		o.bytes -= len(o.list[over])
+	}
+	o.list = o.list[over:]
+	o.r.n.counts.unpublished.Add(uint64(over))
 	o.mu.Unlock()
 	select {
 	case o.more <- struct{}{}:
@@ -54,7 +64,7 @@ func (o *outlet) take() [][]byte {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	out := o.list
-	o.list = nil
+	o.list, o.bytes = nil, 0
 	return out
 }
 

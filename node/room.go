@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	jobBacklog  = 8192 // records that wait for the loop before new ones are left to catch-up
-	turnJobs    = 256  // jobs that one atomic write may join
-	joinedSends = 256  // items of waiting sends that leave as one message
+	jobBytes    = 32 << 20 // of records from the topic that wait for the loop; beyond, they are left to catch-up
+	jobBacklog  = 8192     // records that wait for the loop before new ones are left to catch-up
+	turnJobs    = 256      // jobs that one atomic write may join
+	joinedSends = 256      // items of waiting sends that leave as one message
 
 	fullRetry = 5 * time.Second // between two tries while the disk is full
 )
@@ -29,6 +30,7 @@ type room struct {
 	direct *[2]keys.PeerID
 	disk   *disk
 	jobs   chan job
+	queued atomic.Int64 // bytes of records from the topic among the jobs
 	late   *late
 	out    *outlet
 	syncer *syncer
@@ -64,6 +66,7 @@ type roster struct {
 // Exactly one answer is sent where done is set.
 type job struct {
 	events []group.Event
+	bytes  int64 // of a record from the topic
 	look   func(*group.Machine)
 	wait   chan group.SentItem // hears of the items of a Send that is held
 	done   chan outcome        // has room for the answer
@@ -210,9 +213,11 @@ func (r *room) onWake() (js []job) {
 
 func (r *room) gather(first job) []job {
 	js := []job{first}
+	r.queued.Add(-first.bytes)
 	for len(js) < turnJobs {
 		select {
 		case j := <-r.jobs:
+			r.queued.Add(-j.bytes)
 			js = append(js, j)
 		default:
 			return js
@@ -223,15 +228,26 @@ func (r *room) gather(first job) []job {
 
 // post gives the loop events without waiting; where the backlog is full they
 // are left to catch-up, and it reports false.
-func (r *room) post(evs ...group.Event) bool {
-	select {
-	case r.jobs <- job{events: evs}:
-		return true
-	default:
-		r.n.counts.backlog.Add(uint64(len(evs)))
-		r.syncer.kick()
-		return false
+func (r *room) post(evs ...group.Event) bool { return r.enqueue(job{events: evs}) }
+
+// postRecord is post for a record from the topic, of which only so many bytes
+// wait at a time.
+func (r *room) postRecord(v group.Verified) bool {
+	return r.enqueue(job{events: []group.Event{group.Received{Record: v}}, bytes: int64(len(v.Payload))})
+}
+
+func (r *room) enqueue(j job) bool {
+	if r.queued.Add(j.bytes) <= jobBytes {
+		select {
+		case r.jobs <- j:
+			return true
+		default:
+		}
 	}
+	r.queued.Add(-j.bytes)
+	r.n.counts.backlog.Add(uint64(len(j.events)))
+	r.syncer.kick()
+	return false
 }
 
 // do steps events and returns when they are durable, with what each asked for.

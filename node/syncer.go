@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"conclave/group"
@@ -19,12 +20,14 @@ type syncer struct {
 	more   chan struct{}
 	pulled chan struct{}                   // has something once a member was asked
 	heard  map[keys.PeerID][]group.LogHead // what members said they hold, newest word
+	asking map[keys.PeerID]bool            // under way; at most maxAsking
+	news   atomic.Int64                    // records that catch-up brought
 	tried  time.Time                       // end of the last round that reached a member
 	told   []group.Gap                     // what followers know to be missing; only the loop touches it
 }
 
 func newSyncer(r *room) *syncer {
-	return &syncer{r: r, more: make(chan struct{}, 1), pulled: make(chan struct{}, 1), heard: map[keys.PeerID][]group.LogHead{}}
+	return &syncer{r: r, more: make(chan struct{}, 1), pulled: make(chan struct{}, 1), heard: map[keys.PeerID][]group.LogHead{}, asking: map[keys.PeerID]bool{}}
 }
 
 // kick asks for a round soon.
@@ -130,21 +133,25 @@ func (s *syncer) holders(g group.Gap) (out []keys.PeerID, tried time.Time) {
 	return out, s.tried
 }
 
+// A member that brings less than slowNews records in slowAfter is not waited for:
+// the next one is asked beside it. So many may be under way.
+const (
+	slowAfter = 3 * time.Second
+	slowNews  = 100
+	maxAsking = 16
+)
+
 // round asks a few connected members for what they hold more, then for keys. It
 // reports whether a key is still wanted.
 func (s *syncer) round(ctx context.Context) bool {
 	for _, p := range s.peers() {
-		err := s.r.pull(ctx, p, false)
-		if err == nil {
-			select {
-			case s.pulled <- struct{}{}:
-			default:
-			}
-			err = s.r.askKeys(ctx, p)
-		}
-		if err != nil && ctx.Err() == nil {
-			s.r.n.log.Debug("catch-up", "peer", p.Short(), "err", err)
-		}
+		asked := make(chan struct{})
+		s.setAsking(p, true)
+		s.r.n.wg.Go(func() {
+			defer close(asked)
+			s.askOne(ctx, p)
+		})
+		s.awaitNews(ctx, asked)
 	}
 	wants := false
 	s.r.look(ctx, func(m *group.Machine) {
@@ -152,6 +159,50 @@ func (s *syncer) round(ctx context.Context) bool {
 		s.tellGaps(m)
 	})
 	return wants
+}
+
+// askOne catches up from one member, and asks it for keys.
+func (s *syncer) askOne(ctx context.Context, p keys.PeerID) {
+	defer s.setAsking(p, false)
+	err := s.r.pull(ctx, p, false)
+	if err == nil {
+		select {
+		case s.pulled <- struct{}{}:
+		default:
+		}
+		err = s.r.askKeys(ctx, p)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.r.n.log.Debug("catch-up", "peer", p.Short(), "err", err)
+	}
+}
+
+// awaitNews returns when asked is closed, or when no more news comes: a member
+// that answers slowly, or not at all, must not keep the others' from this node.
+func (s *syncer) awaitNews(ctx context.Context, asked <-chan struct{}) {
+	for {
+		before := s.news.Load()
+		select {
+		case <-asked:
+			return
+		case <-time.After(slowAfter):
+		case <-ctx.Done():
+			return
+		}
+		if s.news.Load()-before < slowNews {
+			return
+		}
+	}
+}
+
+func (s *syncer) setAsking(p keys.PeerID, now bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now {
+		s.asking[p] = true
+	} else {
+		delete(s.asking, p)
+	}
 }
 
 // tellGaps tells followers what is still missing after a round, once. Only
@@ -166,7 +217,8 @@ func (s *syncer) tellGaps(m *group.Machine) {
 	s.told = gaps
 }
 
-// peers picks whom to ask: those known to hold more first, then at random.
+// peers picks whom to ask: those known to hold more
+// first, then at random; none that is still asked.
 func (s *syncer) peers() []keys.PeerID {
 	members := s.r.roster.Load().members
 	var out []keys.PeerID
@@ -177,11 +229,12 @@ func (s *syncer) peers() []keys.PeerID {
 	}
 	rand.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	first := s.prefer
 	s.prefer = nil
-	s.mu.Unlock()
+	out = slices.DeleteFunc(out, func(p keys.PeerID) bool { return s.asking[p] })
 	slices.SortStableFunc(out, func(a, b keys.PeerID) int {
 		return slices.Index(first, b) - slices.Index(first, a)
 	})
-	return out[:min(len(out), max(syncPeers, len(first)))]
+	return out[:max(0, min(len(out), max(syncPeers, len(first)), maxAsking-len(s.asking)))]
 }

@@ -47,7 +47,7 @@ func (r *room) deliver(v group.Verified) bool {
 		}
 		return true
 	}
-	return r.post(group.Received{Record: v})
+	return r.postRecord(v)
 }
 
 // deliverLate hands on a record beyond its author's budget. A key that comes so
