@@ -11,6 +11,7 @@ package node
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"sync"
 	"time"
@@ -322,6 +323,8 @@ func homeError(err error) error {
 		{store.ErrDamaged, "restore the folder from a backup"},
 		{store.ErrCorrupt, "`conclave doctor --repair` keeps what can be read; members bring the rest"},
 		{store.ErrDiskFull, "free some space, then try again"},
+		{fs.ErrPermission, "choose a folder that you may write to: --home DIR"},
+		{fs.ErrNotExist, "choose a folder that you may write to: --home DIR"},
 	}
 	for _, h := range hints {
 		if errors.Is(err, h.of) {
