@@ -24,7 +24,7 @@ const (
 func root(h group.Heights) keys.Hash { return keys.Sum(keys.Marshal(h)) }
 
 func (r *room) heights(ctx context.Context) (h group.Heights, err error) {
-	err = r.look(ctx, func(m *group.Machine) { h = m.Heights() })
+	err = r.look(ctx, func(m *group.Machine) { h = r.heldHeights(m) })
 	return h, err
 }
 

@@ -26,6 +26,7 @@ import (
 //	/l/<kind>/<author>                     newest bundle or report
 //	/x/<author>/<lane>/<seq>               alarm
 //	/lost                                  lane of the time when records were lost
+//	/keep, /purge, /r, /f                  of retention: see there
 //	/local                                 what this node alone decided
 const localKey = "/local"
 

@@ -216,6 +216,7 @@ func (n *Node) run(ctx context.Context) (err error) {
 	n.wg.Go(func() { n.keepJoining(ctx) })
 	n.wg.Go(func() { n.keepOffering(ctx) })
 	n.wg.Go(func() { n.keepBundle(ctx) })
+	n.wg.Go(func() { n.keepRetention(ctx) })
 	close(n.ready)
 	select {
 	case <-ctx.Done():

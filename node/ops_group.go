@@ -107,6 +107,7 @@ func (n *Node) groupInfo(ctx context.Context, r *room) (g GroupInfo, err error) 
 		g = GroupInfo{
 			GroupID: r.gid.String(), Name: n.groupName(m), Role: m.Role(n.me), Members: len(m.Members()),
 			E2EE: m.Settings().E2EE, Epoch: newestHeld(m), Marked: m.Marked(n.clock()).String(),
+			Keep: r.keepText(),
 		}
 		if m.Direct() == nil {
 			g.OwnerPeerID, g.Join, g.Settings = m.Owner().String(), ptr(m.Owner().String()+"/"+r.gid.String()), shownSettings(m)

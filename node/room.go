@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,6 +47,9 @@ type room struct {
 	compared atomic.Bool   // the start is over: this node may sign
 	signing  chan struct{} // closed with it
 
+	keep      atomic.Int64 // ms that messages are kept, 0: for ever
+	retaining sync.Mutex   // held while old ones are erased
+
 	m       *group.Machine // Only the loop touches what follows.
 	wake    *time.Timer
 	failed  error // of the disk: the Machine is ahead of it
@@ -53,6 +57,7 @@ type room struct {
 	behind  bool  // the Machine was put back, and does not know who is online
 	waiters map[keys.ItemID]chan group.SentItem
 	parked  []group.OutItem // of the backup that this home is from
+	holes   map[hole]uint64 // in logs, that retention made: where each begins
 }
 
 // roster is who may speak on the topic, as the validator sees it.
@@ -100,7 +105,7 @@ func (n *Node) openRoom(gid keys.Hash, direct *[2]keys.PeerID) (*room, error) {
 	if err := r.reload(n.bundle); err != nil {
 		return nil, err
 	}
-	return r, r.loadParked()
+	return r, errors.Join(r.loadParked(), r.loadRetention())
 }
 
 // reload puts the Machine where the disk left it.

@@ -32,7 +32,7 @@ func (r *room) serveSync(ctx context.Context, s *mesh.Stream, h hello) error {
 	member := false
 	err := r.lookFor(ctx, s.Peer(), func(m *group.Machine) {
 		if member = m.Serves(s.Peer()); member {
-			mine = m.Heights()
+			mine = r.heldHeights(m)
 		} else if undo, may := r.mayTell(m, s.Peer(), h.Root); may {
 			bye, unheard = m.Farewell(s.Peer()), undo
 		}

@@ -35,6 +35,7 @@ type GroupInfo struct {
 	Marked      string  `json:"marked"` // no, soft, hard
 	Join        *string `json:"join"`   // what another person types after `conclave join`; null for a conversation
 	OwnerPeerID string  `json:"owner_peer_id,omitempty"`
+	Keep        *string `json:"keep"` // how long messages are kept here; null: for ever
 
 	// Of one group that is shown.
 	Settings   *GroupSettings `json:"settings,omitempty"`

@@ -162,7 +162,10 @@ func newGroupShow(a *app) *cobra.Command {
 	})
 }
 
-func showShown(w io.Writer, g groupShown) { showGroup(w, g.GroupInfo) }
+func showShown(w io.Writer, g groupShown) {
+	showGroup(w, g.GroupInfo)
+	row(w, "kept here", keepCell(g.Keep))
+}
 
 func showGroup(w io.Writer, g node.GroupInfo) {
 	row(w, "group", groupCell(g))

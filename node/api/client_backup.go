@@ -41,6 +41,11 @@ func (n *nodeReader) Read(b []byte) (int, error) {
 	return k, err
 }
 
+// Retain says how long messages are kept here, and erases what is older.
+func (c *Client) Retain(ctx context.Context, group, keep string) (node.Retention, error) {
+	return post[node.Retention](ctx, c, "/v1/retention", keepFor{group, keep})
+}
+
 // Held lists the lines that waited when the backup was made that the home is from.
 func (c *Client) Held(ctx context.Context, group string) iter.Seq2[node.LogLine, error] {
 	return pages[node.LogLine](ctx, c, "/v1/held", url.Values{"group": {group}})

@@ -17,6 +17,11 @@ type backup struct {
 	Recipients []string `json:"recipients" minItems:"1" maxItems:"64" nullable:"false" doc:"age recipients, age1..."`
 }
 
+type keepFor struct {
+	Group string `json:"group" doc:"GROUP"`
+	Keep  string `json:"keep" doc:"How long: 90d, 36h, or forever"`
+}
+
 type held struct {
 	Group string `json:"group" doc:"GROUP"`
 	Drop  bool   `json:"drop,omitempty" doc:"Forget them in place of sending them"`
@@ -46,6 +51,10 @@ func registerBackup(a huma.API, n *node.Node) {
 		}
 		return &huma.StreamResponse{Body: func(ctx huma.Context) { streamOut(ctx, write) }}, nil
 	})
+	handle(a, http.MethodPost, "/v1/retention", "retention", "Say how long messages of a group are kept here; returns when older ones are erased",
+		func(ctx context.Context, in *body[keepFor]) (node.Retention, error) {
+			return n.Retain(ctx, in.Body.Group, in.Body.Keep)
+		})
 	handle(a, http.MethodGet, "/v1/held", "listHeld", "Lines that waited when the backup was made that this home is from",
 		func(ctx context.Context, in *heldQuery) (page[node.LogLine], error) {
 			all, err := n.Parked(ctx, in.Group)

@@ -57,6 +57,8 @@ func WriteBackup(w io.Writer, h *Home, b *Keybag, db *DB) error {
 		return err
 	}
 	defer db.leave()
+	db.fixed.RLock()
+	defer db.fixed.RUnlock()
 	snap := db.ds.DB.NewSnapshot()
 	defer snap.Close()
 	bag, err := encodeBag(b.state.Load())

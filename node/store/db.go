@@ -45,6 +45,7 @@ type DB struct {
 	fs      vfs.FS
 	reserve uint64
 	state   *failure
+	fixed   sync.RWMutex // held by a backup for reading: a Purge waits for it
 
 	mu     sync.Mutex // guards the fields below
 	users  int

@@ -150,7 +150,7 @@ func (g gateFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.Ope
 
 func (g gateFS) ReuseForWrite(oldname, newname string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	g.state.enter()
-	f, err := g.FS.ReuseForWrite(oldname, newname, c)
+	f, err := g.reuse(oldname, newname, c)
 	return g.file(newname, f, err)
 }
 

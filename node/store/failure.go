@@ -18,6 +18,7 @@ type failure struct {
 	opened  atomic.Bool
 	noRoom  atomic.Bool   // the last table found no space
 	stalled atomic.Bool   // a Commit waits for a table
+	purging atomic.Int32  // calls of Purge that begin journals
 	failed  chan struct{} // closed by the first fail, after cause was set
 	closing chan struct{}
 	once    sync.Once
