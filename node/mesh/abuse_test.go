@@ -308,3 +308,48 @@ func protoLen(n int) []byte {
 	}
 	return append(b, byte(n))
 }
+
+// The same bytes an hour later, when gossipsub has forgotten them: they are
+// judged anew, go no further when the validator says so, and cost whoever sends
+// them nothing.
+func TestAbuse_NO09_Replay(t *testing.T) {
+	simulate(t, func(t *testing.T, w *world) {
+		topic := topicName(1)
+		m, s, far := w.node(), w.stranger(), w.node()
+		var first, again, beyond box
+		tp := join(t, m, topic, append(ids(far), s.id()), func(from keys.PeerID, data []byte) Verdict {
+			if first.has(string(data)) {
+				again.validate(from, data)
+				return Ignore
+			}
+			return first.validate(from, data)
+		})
+		join(t, far, topic, ids(m), beyond.validate)
+		connect(t, m, far)
+		awaitReady(t, tp)
+		s.connect(m, pubsub.GossipSubID_v12)
+		s.send(m, announce(topic))
+		const records = 20
+		replay := func() {
+			for i := range records {
+				s.send(m, message(topic, fmt.Sprint("record ", i)))
+			}
+			time.Sleep(5 * time.Second)
+		}
+		replay()
+		replay() // at once: gossipsub knows them
+		time.Sleep(time.Hour)
+		replay()
+		if first.len() != records || again.len() != records || beyond.len() != records {
+			t.Errorf("%d records, %d replays, %d records beyond", first.len(), again.len(), beyond.len())
+		}
+		if st := m.ledger.standing(s.h.ID()); st != 0 || m.Drops().Rejected != 0 {
+			t.Errorf("standing %v, drops %+v", st, m.Drops())
+		}
+		s.send(m, message(topic, "something new"))
+		time.Sleep(time.Second)
+		if !beyond.has("something new") {
+			t.Error("whoever repeated is not heard any more")
+		}
+	})
+}
