@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -263,4 +264,68 @@ func TestAbuse_MM17_OutsiderWithTheKey(t *testing.T) {
 	f.x.step(line("x, who meant no harm"))
 	f.ann.reads(f.gid, "x, who meant no harm")
 	f.bob.reads(f.gid, "x, who meant no harm")
+}
+
+// TestAbuse_RM08_NewIdentity: somebody who was removed asks again as somebody
+// else. That is a request like any other: until it is answered it brings no
+// record, no key and no place.
+func TestAbuse_RM08_NewIdentity(t *testing.T) {
+	f := newForgers(t)
+	_, err := f.ann.Kick(within(t, 10*time.Second), f.gid, f.x.me().String())
+	ok(t, err)
+	again := newPuppet(t)
+	again.gid = f.x.gid
+	ok(t, again.know(f.ann))
+	s, a, err := again.asksToJoin(f.ann, again.gid)
+	ok(t, err)
+	if a.Status != joinRequested {
+		t.Errorf("asking again: %d", a.Status)
+	}
+	if b, err := s.ReadFrame(maxFrame); err == nil {
+		t.Errorf("%d bytes beside the answer", len(b))
+	}
+	if answered, told := again.hellos(f.ann, keys.Hash{}); told > 0 {
+		t.Errorf("of %d answers %d tell how it ended", answered, told)
+	}
+	if records, err := again.pulls(within(t, 10*time.Second), f.ann, new(group.Heights)); len(records) > 0 {
+		t.Errorf("%d records, %v", len(records), err)
+	}
+	waiting, err := f.ann.Requests(within(t, 10*time.Second), f.gid)
+	ok(t, err)
+	g, err := f.ann.Group(within(t, 10*time.Second), f.gid)
+	ok(t, err)
+	if len(waiting) != 1 || waiting[0].PeerID != again.me().String() || g.Members != 4 {
+		t.Errorf("requests %+v, %d members", waiting, g.Members)
+	}
+}
+
+// TestAbuse_MO06_SwitchedOff: the owner switches encryption off. What a member
+// says as before is refused until that person accepts it: nothing leaves in
+// plaintext by the owner's choice alone.
+func TestAbuse_MO06_SwitchedOff(t *testing.T) {
+	f := newForgers(t)
+	_, err := f.ann.Encryption(within(t, 10*time.Second), f.gid, "off")
+	ok(t, err)
+	await(t, 10*time.Second, "the news at bob", func() bool {
+		g, err := f.bob.Group(within(t, 10*time.Second), f.gid)
+		ok(t, err)
+		return !g.E2EE
+	})
+	var refused *Error
+	_, err = f.bob.Send(within(t, 10*time.Second), f.gid, []string{"as always"}, false, false)
+	if !errors.As(err, &refused) || refused.Kind != NotAllowed {
+		t.Errorf("bob's line: %v", err)
+	}
+	_, err = f.bob.Send(within(t, 10*time.Second), f.gid, []string{"on purpose"}, true, true)
+	ok(t, err)
+	f.ann.reads(f.gid, "on purpose")
+	_, err = f.bob.Encryption(within(t, 10*time.Second), f.gid, "accept")
+	ok(t, err)
+	f.bob.say(f.gid, "accepted")
+	f.ann.reads(f.gid, "on purpose", "accepted")
+	for _, m := range f.ann.messages(f.gid) {
+		if m.Encrypted || *m.Text == "as always" {
+			t.Errorf("ann reads %q, encrypted: %v", *m.Text, m.Encrypted)
+		}
+	}
 }
