@@ -24,7 +24,7 @@ func shifted(t *testing.T, name string, by time.Duration, others ...*player) (*p
 	n.now = func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
 	p.Node = n
 	p.launch()
-	<-p.Ready()
+	take(t, "the start of "+p.name, p.Ready())
 	return p, offset
 }
 

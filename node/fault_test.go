@@ -479,7 +479,7 @@ func TestStoreStallsAtEveryWrite(t *testing.T) {
 		case <-stalled:
 			s.whileStalled(rng)
 			release()
-			ok(t, <-done)
+			ok(t, take(t, "the end of the life", done))
 		case err := <-done:
 			release() // the n-th write may be one of those at the end
 			ok(t, err)

@@ -116,7 +116,7 @@ func TestLate_IsBounded(t *testing.T) {
 		}
 	}
 	for taken := 0; taken < lateRecords; {
-		<-l.more
+		take(t, "word of more", l.more)
 		evs, behind := l.take()
 		for _, ev := range evs {
 			if ev.(group.Received).Record.Hash != records[taken].Hash {
@@ -215,7 +215,7 @@ func TestAbuse_MM10_MessageFlood(t *testing.T) {
 		ended <- time.Since(began)
 	}()
 	loud := pace(t, ann, bob, gid, 10*time.Millisecond, lasts)
-	took := <-ended
+	took := take(t, "the end of the flood", ended)
 	t.Logf("p50 %v, p95 %v; in a flood of %d records/s p50 %v, p95 %v", percentile(quiet, 50), percentile(quiet, 95),
 		int(float64(len(flood))/took.Seconds()), percentile(loud, 50), percentile(loud, 95))
 	// The flooder, and other tests, run on this machine: where it cannot keep its

@@ -48,6 +48,17 @@ func await(t testing.TB, d time.Duration, what string, done func() bool) {
 	}
 }
 
+// take waits for something from c.
+func take[T any](t testing.TB, what string, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(nodeBound):
+		t.Fatalf("after %s still waiting for %s\n%s", nodeBound, what, goroutines())
+	}
+	return v
+}
+
 // lines keeps what a node logs.
 type lines struct {
 	mu   sync.Mutex

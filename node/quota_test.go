@@ -225,7 +225,7 @@ func TestOffer_NudgeFromStranger(t *testing.T) {
 	})
 	_, err := ann.Join(within(t, 10*time.Second), z.me().String(), "", "", false)
 	ok(t, err)
-	<-asked
+	take(t, "the question", asked)
 	again := func(p *puppet) bool {
 		s := p.open(ann, protoOffer)
 		ok(t, put(s, offer{}))

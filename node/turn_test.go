@@ -74,7 +74,7 @@ func TestNothingAfterAFailedWrite(t *testing.T) {
 		t.Errorf("%d payloads left after the failure", len(out))
 	}
 	var said *Error
-	if err := diskError(<-r.n.fatal); !errors.As(err, &said) || !diskFailed(err) {
+	if err := diskError(take(t, "the end", r.n.fatal)); !errors.As(err, &said) || !diskFailed(err) {
 		t.Errorf("the node ends with %v", err)
 	}
 }

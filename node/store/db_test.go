@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -71,6 +72,17 @@ func ok(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// soon waits for something from c.
+func soon[T any](t testing.TB, what string, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(time.Minute):
+		t.Fatalf("after a minute still waiting for %s", what)
+	}
+	return v
 }
 
 func open(t testing.TB, dir string, disk *storetest.Disk) (*store.DB, *store.Space) {
@@ -189,7 +201,7 @@ func afterFailure(t *testing.T, db *store.DB, s *store.Space, acked int) {
 		_, err := s.Get(stepKey(acked-1, 0))
 		ok(t, err)
 	}
-	<-db.Failed()
+	soon(t, "the failure", db.Failed())
 	for _, err := range []error{db.Commit(stepBatch(s, 2000)), db.Writable(), db.Close()} {
 		if !errors.Is(err, store.ErrFailed) || errors.Is(err, store.ErrDiskFull) {
 			t.Fatalf("after the failure: %v", err)
@@ -215,7 +227,7 @@ func TestFailedTogether(t *testing.T) {
 		}()
 	}
 	for range 8 {
-		if err := <-done; !errors.Is(err, store.ErrFailed) {
+		if err := soon(t, "a commit to return", done); !errors.Is(err, store.ErrFailed) {
 			t.Fatal(err)
 		}
 	}
@@ -229,7 +241,7 @@ func TestStall(t *testing.T) {
 	stalled, release := disk.StallAt(1, storetest.JournalSync)
 	done := make(chan error, 1)
 	go func() { done <- db.Commit(stepBatch(s, 1)) }()
-	<-stalled
+	soon(t, "the stall", stalled)
 	_, err := s.Get(stepKey(0, 0))
 	ok(t, err)
 	select {
@@ -238,7 +250,7 @@ func TestStall(t *testing.T) {
 	default:
 	}
 	release()
-	ok(t, <-done)
+	ok(t, soon(t, "the commit", done))
 	ok(t, db.Close())
 }
 

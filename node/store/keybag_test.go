@@ -253,7 +253,7 @@ func TestKeybagTogether(t *testing.T) {
 		}()
 	}
 	for range 4 {
-		ok(t, <-done)
+		ok(t, soon(t, "an update", done))
 	}
 	for g := range 4 {
 		if n := len(maps.Collect(openBag(t, h).RoomKeys(hash("g%d", g)))); n != 10 {
