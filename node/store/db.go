@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -70,6 +71,9 @@ func Open(dir string, opts Options) (*DB, error) {
 	db := &DB{dir: dir, fs: opts.FS, state: newFailure(opts.Logger), idle: make(chan struct{})}
 	db.reserve = reserveOf(opts.FS, dir)
 	if db.await(func() error { return db.open(opts.ReadOnly) }) != nil {
+		if db.optionsDamaged() {
+			return nil, fmt.Errorf("open store: %w: %s", ErrCorrupt, firstLine(db.state.cause))
+		}
 		return nil, fmt.Errorf("open store: %w", readError(db.state.cause))
 	}
 	db.state.opened.Store(true)
@@ -96,6 +100,24 @@ func (db *DB) pebbleOptions(readOnly bool) *pebble.Options {
 	// Sealed values do not compress.
 	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })
 	return o
+}
+
+// optionsDamaged reports whether pebble's note of its options is not what it can
+// be: this package opens every database with the same ones where it matters.
+func (db *DB) optionsDamaged() bool {
+	desc, err := pebble.Peek(db.dir, db.fs)
+	if err != nil || desc.OptionsFilename == "" {
+		return false
+	}
+	f, err := db.fs.Open(desc.OptionsFilename)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	note, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	o := db.pebbleOptions(true)
+	o.EnsureDefaults()
+	return err == nil && o.CheckCompatibility(db.dir, string(note)) != nil
 }
 
 // reserveOf returns the reserve of the volume that dir lies on, 0 if its size

@@ -71,24 +71,32 @@ func copyReadable(from string, to *DB, opts Options) (n int, err error) {
 	return n, errors.Join(err, flush())
 }
 
-// openDamaged opens a database without its journal where it does not open with
-// it, and returns nil where that does not help.
+// setAside are the files that pebble need not have, in the order in which a
+// damaged database is tried without them: its options, which are ours, then its
+// journals, with what was written last.
+var setAside = []string{"OPTIONS-*", "*.log"}
+
+// openDamaged opens a database without those of its files that keep it from
+// opening, and returns nil where that does not help.
 func openDamaged(dir string, opts Options) (*DB, error) {
 	opts.ReadOnly = true // nothing is merged or deleted that is damaged
-	db, err := Open(dir, opts)
-	if err == nil || !errors.Is(err, ErrCorrupt) {
-		return db, err
-	}
-	journals, err := filepath.Glob(filepath.Join(dir, "*.log"))
-	if err != nil {
-		return nil, err
-	}
-	for _, j := range journals {
-		if err := os.Rename(j, strings.TrimSuffix(j, ".log")+".journal"); err != nil {
+	for _, pattern := range setAside {
+		db, err := Open(dir, opts)
+		if err == nil || !errors.Is(err, ErrCorrupt) {
+			return db, err
+		}
+		files, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
 			return nil, err
 		}
+		for _, path := range files {
+			if err := os.Rename(path, filepath.Join(dir, "unread."+filepath.Base(path))); err != nil {
+				return nil, err
+			}
+		}
 	}
-	if db, err = Open(dir, opts); errors.Is(err, ErrCorrupt) {
+	db, err := Open(dir, opts)
+	if errors.Is(err, ErrCorrupt) {
 		return nil, nil
 	}
 	return db, err
@@ -98,35 +106,35 @@ func openDamaged(dir string, opts Options) (*DB, error) {
 // that cannot be read.
 func (db *DB) eachReadable(yield func(key string, value []byte) error) error {
 	for from := "/"; from != ""; {
-		last, bad, err := db.readOn(from, yield)
-		if err != nil || !bad {
+		bad, err := db.readOn(from, yield)
+		if err != nil || bad == "" {
 			return err
 		}
-		from = db.pass(last)
+		from = db.pass(bad)
 	}
 	return nil
 }
 
-// readOn yields rows from a key on. It returns the last key before one that
-// cannot be read, if there is one.
-func (db *DB) readOn(from string, yield func(key string, value []byte) error) (last string, bad bool, err error) {
+// readOn yields rows from a key on. It returns a key from which nothing can be
+// read, where it came to one, behind all that it yielded.
+func (db *DB) readOn(from string, yield func(key string, value []byte) error) (bad string, err error) {
 	it, err := db.ds.DB.NewIter(&pebble.IterOptions{LowerBound: []byte(from)})
 	if err != nil {
-		return from, true, nil // there is no table that can be read
+		return from, nil // there is no table that can be read
 	}
 	defer it.Close()
-	last = from
+	bad = from
 	for first := true; ; first = false {
 		value, valid, err := row(it, first)
 		if err != nil {
-			return last, true, nil
+			return bad, nil
 		}
 		if !valid {
-			return "", false, nil
+			return "", nil
 		}
-		last = string(it.Key())
-		if err := yield(last, value); err != nil {
-			return "", false, err
+		bad = string(it.Key()) + string(keyChars[0])
+		if err := yield(string(it.Key()), value); err != nil {
+			return "", err
 		}
 	}
 }
@@ -141,38 +149,44 @@ func row(it *pebble.Iterator, first bool) (value []byte, valid bool, err error) 
 	return append([]byte(nil), v...), err == nil, err
 }
 
-// pass returns a key behind rows that cannot be read, not far behind: it makes
-// the last key before them greater, from its end to its front, until what stands
-// behind can be read. It is empty where nothing stands there.
-func (db *DB) pass(last string) string {
-	const greatest = "{" // follows every character of a key
-	for i := len(last) - 1; i > 0; i-- {
-		if ok, _ := db.readsFrom(last[:i] + greatest); !ok {
-			continue
+// keyChars are the first and the last character that keys are made of, and
+// maxKeyLen is longer than any.
+const (
+	keyChars  = " z"
+	maxKeyLen = 512
+)
+
+// pass returns the first key behind bad from which something can be read: the
+// one that follows the greatest key from which nothing can be read, which it
+// finds character by character. It is empty where that would be no key.
+func (db *DB) pass(bad string) string {
+	p := ""
+	for len(p) < maxKeyLen {
+		c := keyChars[0]
+		if strings.HasPrefix(bad, p) && len(p) < len(bad) {
+			c = bad[len(p)]
 		}
-		for c := last[i] + 1; c < greatest[0]; c++ {
-			if ok, end := db.readsFrom(last[:i] + string(rune(c))); ok && !end {
-				return last[:i] + string(rune(c))
-			}
+		if db.readsFrom(max(p+string(rune(c)), bad)) { // and so does all that begins with p
+			return max(p, bad) + string(rune(keyChars[0]))
 		}
-		if _, end := db.readsFrom(last[:i] + greatest); end {
-			return ""
+		for c < keyChars[1] && !db.readsFrom(max(p+string(rune(c+1)), bad)) {
+			c++
 		}
-		return last[:i] + greatest
+		p += string(rune(c))
 	}
 	return ""
 }
 
 // readsFrom reports whether the first row at or after a key can be read, also
 // where there is none.
-func (db *DB) readsFrom(key string) (ok, end bool) {
+func (db *DB) readsFrom(key string) bool {
 	it, err := db.ds.DB.NewIter(&pebble.IterOptions{LowerBound: []byte(key)})
 	if err != nil {
-		return false, false
+		return false
 	}
 	defer it.Close()
-	_, valid, err := row(it, true)
-	return err == nil, err == nil && !valid
+	_, _, err = row(it, true)
+	return err == nil
 }
 
 // Sound reports whether every record of the home's database can be read. No DB
@@ -188,6 +202,6 @@ func (h *Home) Sound(opts Options) (bool, error) {
 		return false, err
 	}
 	defer db.Close()
-	_, bad, err := db.readOn("/", func(string, []byte) error { return nil })
-	return !bad, err
+	bad, err := db.readOn("/", func(string, []byte) error { return nil })
+	return bad == "", err
 }

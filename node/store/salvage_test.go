@@ -58,7 +58,7 @@ func TestSalvageWhole(t *testing.T) {
 
 // TestSalvageTable: all but the damaged block is kept, wherever it lies.
 func TestSalvageTable(t *testing.T) {
-	for _, at := range []float64{0.01, 0.3, 0.5, 0.8} {
+	for _, at := range []float64{0.0002, 0.01, 0.3, 0.5, 0.8} {
 		n := salvaged(t, func(dir string) {
 			tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
 			ok(t, err)
@@ -69,6 +69,23 @@ func TestSalvageTable(t *testing.T) {
 			ok(t, os.WriteFile(path, b, 0o600))
 		})
 		if n == flipRecords || n < flipRecords*9/10 {
+			t.Errorf("damage at %v: %d of %d records are left", at, n, flipRecords)
+		}
+	}
+}
+
+// TestSalvageOptions: nothing is lost with pebble's note of its options.
+func TestSalvageOptions(t *testing.T) {
+	for _, at := range []float64{0, 0.02, 0.1, 0.5} {
+		n := salvaged(t, func(dir string) {
+			notes, err := filepath.Glob(filepath.Join(dir, "OPTIONS-*"))
+			ok(t, err)
+			b, err := os.ReadFile(notes[0])
+			ok(t, err)
+			b[int(at*float64(len(b)))] ^= 4
+			ok(t, os.WriteFile(notes[0], b, 0o600))
+		})
+		if n != flipRecords {
 			t.Errorf("damage at %v: %d of %d records are left", at, n, flipRecords)
 		}
 	}
