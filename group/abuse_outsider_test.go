@@ -1,6 +1,7 @@
 package group
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"testing"
@@ -86,13 +87,15 @@ func TestAbuse_NM11_JoinRequests(t *testing.T) {
 	mallory := w.outsider(200)
 	before := fmt.Sprint(alice.Local(), len(alice.bundles))
 	older, _ := w.bundleOf(w.all[1], 1)
+	unsigned := bytes.Clone(mallory.bundle.Raw())
+	unsigned[len(unsigned)-1] ^= 1
 	for name, c := range map[string]struct {
 		r    Request
 		want error
 	}{
 		"someone else's bundle": {Request{Peer: mallory.me, Bundle: w.all[1].bundle.Raw()}, ErrBody},
 		"no bundle":             {Request{Peer: mallory.me}, keys.ErrNotCanonical},
-		"an unsigned bundle":    {Request{Peer: mallory.me, Bundle: append(append([]byte{}, mallory.bundle.Raw()[:len(mallory.bundle.Raw())-1]...), 0)}, keys.ErrSignature},
+		"an unsigned bundle":    {Request{Peer: mallory.me, Bundle: unsigned}, keys.ErrSignature},
 		"a lower seq":           {Request{Peer: w.all[1].me, Bundle: older.Raw()}, ErrStale},
 	} {
 		if _, err := w.step(alice, JoinAsked{Request: c.r}); !errors.Is(err, c.want) {
