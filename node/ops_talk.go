@@ -112,7 +112,9 @@ func (r *room) awaitSent(ctx context.Context, out []Sent, left <-chan group.Sent
 			}
 		case <-ctx.Done():
 			held := slices.IndexFunc(out, func(s Sent) bool { return s.State == "held" })
-			return out[:held], &Error{Kind: TimedOut, Message: "still held: " + out[held].Hint, Hint: "it is kept and leaves when it can: do not send it again"}
+			hint := out[held].Hint
+			r.look(r.n.ctx, func(m *group.Machine) { hint = heldReason(m) }) // may be another by now
+			return out[:held], &Error{Kind: TimedOut, Message: "still held: " + hint, Hint: "it is kept and leaves when it can: do not send it again"}
 		}
 	}
 	return out, nil

@@ -62,6 +62,7 @@ func (r *room) turn(js []job) {
 		return
 	}
 	point("saved")
+	r.await(js, steps)
 	for i := range steps {
 		if steps[i].err == nil {
 			r.carryOut(&steps[i].ready)
@@ -231,9 +232,6 @@ func (r *room) answer(js []job, steps []step) {
 		for _, i := range s.jobs {
 			outs[i].ready = append(outs[i].ready, s.ready)
 			outs[i].err = errors.Join(outs[i].err, s.err)
-			if send, ok := s.event.(group.Send); ok && s.err == nil && js[i].wait != nil {
-				r.await(send.Items, s.ready.Sent, js[i].wait)
-			}
 		}
 	}
 	for i, j := range js {
@@ -244,11 +242,21 @@ func (r *room) answer(js []job, steps []step) {
 	}
 }
 
-// await remembers who waits for items that are held.
-func (r *room) await(items []group.Item, sent []group.SentItem, to chan group.SentItem) {
-	for _, it := range items {
-		if !slices.ContainsFunc(sent, func(s group.SentItem) bool { return s.ID == it.ID }) {
-			r.waiters[it.ID] = to
+// await remembers who waits for the items of this turn, before it is known which
+// of them leave: a later step of the turn may let them out.
+func (r *room) await(js []job, steps []step) {
+	for _, s := range steps {
+		if s.err != nil {
+			continue
+		}
+		for _, i := range s.jobs {
+			for _, ev := range js[i].events {
+				if send, ok := ev.(group.Send); ok && js[i].wait != nil {
+					for _, it := range send.Items {
+						r.waiters[it.ID] = js[i].wait
+					}
+				}
+			}
 		}
 	}
 }

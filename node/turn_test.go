@@ -53,6 +53,31 @@ func line(text string) group.Send {
 	return group.Send{Items: []group.Item{{ID: id, Text: text}}}
 }
 
+// TestWaitersOfOneTurn: two people wait for lines of theirs that are held when a
+// turn begins and leave later in that turn. Both are told.
+func TestWaitersOfOneTurn(t *testing.T) {
+	ann := newPlayer(t, "ann")
+	r := ann.roomOf(newGroup(t, CreateGroup{}, ann, newPlayer(t, "bob", ann)))
+	var told []chan group.SentItem
+	ok(t, r.look(within(t, 10*time.Second), func(*group.Machine) {
+		r.compared.Store(false)
+		ok(t, r.reload(ann.ownBundle())) // as after a start: held until it has compared
+		var js []job
+		for _, text := range []string{"one", "two"} {
+			c := make(chan group.SentItem, 1)
+			told = append(told, c)
+			js = append(js, job{events: []group.Event{line(text)}, wait: c})
+		}
+		r.compared.Store(true)
+		r.turn(append(js, job{events: []group.Event{group.Compared{}}}))
+	}))
+	for i, c := range told {
+		if len(c) != 1 {
+			t.Errorf("the one who waits for line %d is told of %d", i+1, len(c))
+		}
+	}
+}
+
 // TestNothingAfterAFailedWrite (S9): once a write has failed the Machine is
 // ahead of the disk. Though later writes would succeed, nothing that it holds is
 // let out, be it published or told to a peer that catches up.
