@@ -24,8 +24,8 @@ import (
 //	/purge                      something was erased that the files may still hold
 //
 // A hole that this node made is told to nobody: in its heights it holds what it
-// held, so that nobody gives it the records again. (PROTOCOL.md, "Where a
-// newcomer's copy begins")
+// held, so that nobody gives it the records again.
+// (PROTOCOL.md, "Where a newcomer's copy begins")
 const (
 	keepKey      = "/keep"
 	purgeKey     = "/purge"
