@@ -93,6 +93,8 @@ func (n *Node) checkNetwork() (out []Finding) {
 		out = append(out, finding("lan", act, "the local network cannot be searched: multicast does not get through", "let UDP port 5353 through the firewall, or name a node with --peer"))
 	case n.cfg.NoMDNS:
 		out = append(out, finding("lan", fine, "the local network is not searched, as asked for", ""))
+	case !h.Searches:
+		out = append(out, finding("lan", fine, "the local network is not searched: this node listens to this machine alone", ""))
 	default:
 		out = append(out, finding("lan", fine, "the local network is searched", ""))
 	}

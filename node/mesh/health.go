@@ -15,13 +15,14 @@ type Health struct {
 	Dialled  int           // connections that this node opened
 	Accepted int           // connections that others opened
 	Foreign  []keys.PeerID // connected, of this family of protocols, but not of this version
-	MDNS     error         // why the local network is not searched; nil: it is, or need not be
+	Searches bool          // the local network is to be searched
+	MDNS     error         // why it cannot be
 }
 
 // Health looks at the connections as they are. A peer of this program speaks
 // proto; one that only speaks other protocols beside it is of another version.
 func (m *Mesh) Health(proto string) Health {
-	h := Health{MDNS: m.MDNSErr()}
+	h := Health{Searches: m.searches, MDNS: m.MDNSErr()}
 	for _, c := range m.host.Network().Conns() {
 		if c.Stat().Direction == network.DirInbound {
 			h.Accepted++

@@ -62,17 +62,18 @@ type Config struct {
 
 // Mesh is the running network. Its methods are safe for concurrent use.
 type Mesh struct {
-	log    *slog.Logger
-	host   host.Host
-	gossip *pubsub.PubSub
-	finder *discovery.Finder
-	views  *views
-	taps   *taps
-	ledger *ledger
-	usual  *usual
-	trace  *tracer
-	quota  quota
-	events chan PeerEvent
+	log      *slog.Logger
+	host     host.Host
+	gossip   *pubsub.PubSub
+	finder   *discovery.Finder
+	searches bool // the finder looks on the local network
+	views    *views
+	taps     *taps
+	ledger   *ledger
+	usual    *usual
+	trace    *tracer
+	quota    quota
+	events   chan PeerEvent
 
 	ctx  context.Context // ends with Close; the life of streams and topics
 	stop context.CancelFunc
@@ -120,10 +121,11 @@ func (m *Mesh) run(cfg Config, static []peer.AddrInfo, extra []pubsub.Option) (e
 	if m.gossip, err = m.newGossip(extra); err != nil {
 		return err
 	}
+	m.searches = cfg.MDNS && !discovery.LoopbackOnly(m.host.Network().ListenAddresses())
 	m.finder, err = discovery.Start(m.ctx, discovery.Config{
 		Host:   m.host,
 		Static: static,
-		MDNS:   cfg.MDNS && !discovery.LoopbackOnly(m.host.Network().ListenAddresses()),
+		MDNS:   m.searches,
 		Dial:   m.dial,
 		Logger: cfg.Logger,
 	})
