@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -63,12 +62,24 @@ func buildProgram(t *testing.T, tags string) string {
 	return path
 }
 
+// child is a command that ends with the test binary at the latest, also where
+// that is killed or runs out of time and no test can clean up.
+func child(path string, args ...string) *exec.Cmd {
+	return bound(exec.Command(path, args...))
+}
+
+func bound(cmd *exec.Cmd) *exec.Cmd {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return cmd
+}
+
 // crew is a few people on one machine, each with a node of the real program as
 // a process of its own, on loopback alone.
 type crew struct {
-	t   *testing.T
-	bin string
-	all []*sailor
+	t     *testing.T
+	bin   string
+	all   []*sailor
+	hired int
 }
 
 // sailor is one of them. A node that is killed starts again on the same port,
@@ -76,7 +87,7 @@ type crew struct {
 type sailor struct {
 	*crew
 	name, home, id string
-	port           int
+	at             string   // where the node listens
 	env            []string // of the next start
 	traced         string   // the program to start in place of bin, if any
 	cmd            *exec.Cmd
@@ -107,19 +118,27 @@ func newCrew(t *testing.T, bin string, names ...string) *crew {
 	t.Helper()
 	c := &crew{t: t, bin: bin}
 	for _, name := range names {
-		s := &sailor{crew: c, name: name, home: filepath.Join(t.TempDir(), name), port: freePort(t)}
-		c.all = append(c.all, s)
-		s.up()
+		c.all = append(c.all, c.sailor(name))
+		c.all[len(c.all)-1].up()
 	}
-	t.Cleanup(func() {
-		for _, s := range c.all {
+	return c
+}
+
+// sailor returns somebody whose node, once it is started, ends with the test,
+// also where the crew goes on without.
+func (c *crew) sailor(name string) *sailor {
+	c.t.Helper()
+	s := &sailor{crew: c, name: name, home: filepath.Join(c.t.TempDir(), name), at: ownAddr(c.hired)}
+	c.hired++
+	c.t.Cleanup(func() {
+		if s.gone != nil {
 			s.kill()
-			if t.Failed() {
-				t.Logf("[%s]\n%s", s.name, lastLines(s.log.String(), 40))
-			}
+		}
+		if c.t.Failed() {
+			c.t.Logf("[%s]\n%s", s.name, lastLines(s.log.String(), 40))
 		}
 	})
-	return c
+	return s
 }
 
 // newTeam starts nodes whose people are in one group, "team", the first being
@@ -162,14 +181,12 @@ func (c *crew) agreed() {
 	})
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+// ownAddr returns the n-th address that is this process's alone: on a loopback
+// IP of its own, and below the ports that a kernel gives to whoever asks for
+// any. A node that is down for a while finds its address free.
+func ownAddr(n int) string {
+	pid := os.Getpid()
+	return fmt.Sprintf("/ip4/127.%d.%d.%d/tcp/%d", pid>>16&0xff, pid>>8&0xff, pid&0xff, 20_000+n)
 }
 
 func lastLines(text string, n int) string {
@@ -177,7 +194,7 @@ func lastLines(text string, n int) string {
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
-func (s *sailor) addr() string { return fmt.Sprintf("/ip4/127.0.0.1/tcp/%d/p2p/%s", s.port, s.id) }
+func (s *sailor) addr() string { return s.at + "/p2p/" + s.id }
 
 // up starts the node and waits until it is ready.
 func (s *sailor) up() {
@@ -188,11 +205,11 @@ func (s *sailor) up() {
 }
 
 func (s *sailor) start() error {
-	args := []string{"up", "--home", s.home, "--json", "--listen", fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", s.port)}
+	args := []string{"up", "--home", s.home, "--json", "--listen", s.at}
 	if first := s.all[0]; first != s {
 		args = append(args, "--peer", first.addr())
 	}
-	s.cmd = exec.Command(cmp.Or(s.traced, s.bin), args...)
+	s.cmd = child(cmp.Or(s.traced, s.bin), args...)
 	s.cmd.Env = append(os.Environ(), s.env...)
 	s.cmd.Stderr = &s.log
 	stdout, err := s.cmd.StdoutPipe()
@@ -269,7 +286,7 @@ func (s *sailor) down() {
 func (s *sailor) command(args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), processBound)
 	s.t.Cleanup(cancel)
-	return exec.CommandContext(ctx, s.bin, append([]string{"--home", s.home, "--json"}, args...)...)
+	return bound(exec.CommandContext(ctx, s.bin, append([]string{"--home", s.home, "--json"}, args...)...))
 }
 
 // run runs a command and returns its stdout, its stderr and its exit code.

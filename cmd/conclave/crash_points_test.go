@@ -78,9 +78,8 @@ type killPoints struct {
 
 // newCrewMember starts one more node, which is in no group.
 func newCrewMember(c *crew, name string) *sailor {
-	s := &sailor{crew: c, name: name, home: c.t.TempDir() + "/" + name, port: freePort(c.t)}
+	s := c.sailor(name)
 	s.up()
-	c.t.Cleanup(s.kill)
 	return s
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -134,7 +133,7 @@ func TestDemoOnAScreen(t *testing.T) {
 	if err := unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("conclave", "demo")
+	cmd := child("conclave", "demo")
 	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), "TERM=xterm", "NO_COLOR=")
 	cmd.Stdout, cmd.Stderr = tty, tty
 	began := time.Now()

@@ -47,7 +47,7 @@ type showing struct {
 func startDemo(t *testing.T, flags ...string) *showing {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	s := &showing{t: t, tmp: t.TempDir(), Cmd: exec.CommandContext(ctx, "conclave", append([]string{"demo", "--json"}, flags...)...)}
+	s := &showing{t: t, tmp: t.TempDir(), Cmd: bound(exec.CommandContext(ctx, "conclave", append([]string{"demo", "--json"}, flags...)...))}
 	s.Env = append(os.Environ(), "TMPDIR="+s.tmp)
 	s.Cmd.Stderr = &s.stderr
 	out, err := s.StdoutPipe()
@@ -162,7 +162,7 @@ func TestDemoTellsCarolNothingLater(t *testing.T) {
 
 func TestDemoForPipes(t *testing.T) {
 	t.Parallel()
-	cmd := exec.Command("conclave", "demo", "--verbose")
+	cmd := child("conclave", "demo", "--verbose")
 	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
 	out, err := cmd.Output()
 	if err != nil {
@@ -233,7 +233,7 @@ func TestDemoIntoAClosedPipe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("conclave", "demo")
+	cmd := child("conclave", "demo")
 	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
 	cmd.Stdout = w
 	if err := cmd.Start(); err != nil {
@@ -261,7 +261,7 @@ func TestDemoInteractive(t *testing.T) {
 		e := s.until(func(e seen) bool { return e.Event == "note" && strings.Contains(e.Text, part) })
 		return strings.Fields(e.Text)[1:]
 	}
-	you := exec.Command("conclave", note(" up --home ")...)
+	you := child("conclave", note(" up --home ")...)
 	out, err := you.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -275,7 +275,7 @@ func TestDemoInteractive(t *testing.T) {
 		t.Fatal(err)
 	}
 	command := func(args []string) {
-		if out, err := exec.Command("conclave", args...).CombinedOutput(); err != nil {
+		if out, err := child("conclave", args...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v\n%s", args, err, out)
 		}
 	}

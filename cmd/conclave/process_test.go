@@ -33,7 +33,7 @@ func prepare(t *testing.T, home string, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &process{exec.Command(path, append([]string{"--home", home}, args...)...), t}
+	return &process{child(path, append([]string{"--home", home}, args...)...), t}
 }
 
 func (p *process) start() {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -147,6 +148,8 @@ type shellTerminal struct {
 func openShell(t *testing.T, home string) *shellTerminal {
 	t.Helper()
 	shell := exec.Command("bash", "-m")
+	shell.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM} // it ends what it started
+	shell.WaitDelay = 10 * time.Second                                   // should that not end
 	shell.Dir = "../.."
 	shell.Env = append(os.Environ(), "HOME="+home, "CONCLAVE_HOME=", "XDG_DATA_HOME=", "TMPDIR="+home)
 	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOENV"} {
@@ -169,9 +172,10 @@ func openShell(t *testing.T, home string) *shellTerminal {
 	if err := shell.Start(); err != nil {
 		t.Fatal(err)
 	}
+	io.WriteString(in, "trap 'jobs -p | xargs -r kill' EXIT\n")
 	t.Cleanup(func() {
-		io.WriteString(in, "\nkill %1\nexit\n")
 		in.Close()
+		shell.Process.Signal(syscall.SIGTERM) // it may wait for what never comes
 		shell.Wait()
 	})
 	go func() {

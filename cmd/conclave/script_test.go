@@ -63,7 +63,7 @@ func nodes(ts *testscript.TestScript) map[string]*exec.Cmd {
 func program(ts *testscript.TestScript, args ...string) *exec.Cmd {
 	path, err := exec.LookPath("conclave")
 	ts.Check(err)
-	cmd := exec.Command(path, args...)
+	cmd := child(path, args...)
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = append(os.Environ(), "CONCLAVE_HOME=", "HOME=/no-home", "NO_COLOR=1", "TZ=UTC")
 	return cmd
