@@ -187,15 +187,24 @@ func (m *Machine) onNewBundle(v Verified) {
 }
 
 func (m *Machine) onDeputyAdd(d DeputyAdd) error {
+	if !m.st.member(d.Peer) {
+		return ErrNotMember
+	}
+	if g := m.st.grant(d.Peer); g != nil && g.body.(*Grant).Caps == d.Caps {
+		return nil // so it is
+	}
 	_, err := m.write(TypeGrant, &Grant{Peer: d.Peer, Caps: d.Caps})
 	return err
 }
 
 func (m *Machine) onDeputyRemove(p PeerID) error {
-	g := m.st.grant(p)
-	if g == nil {
+	if m.st.grant(p) == nil {
 		return ErrNotMember
 	}
-	_, err := m.write(TypeRevoke, &Revoke{Grant: g.eh, Cuts: m.cuts(p)})
-	return err
+	for g := m.st.grant(p); g != nil; g = m.st.grant(p) { // a later one does not end an earlier one
+		if _, err := m.write(TypeRevoke, &Revoke{Grant: g.eh, Cuts: m.cuts(p)}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -213,5 +214,29 @@ func TestInviteVoidInThePast(t *testing.T) {
 	}
 	if carol.counts(join) || carol.IsMember(joiner) {
 		t.Error("a JOIN by an INVITE that did not stand counts")
+	}
+}
+
+// TestDeputyAgain: what a deputy may is what was given last, the same again is no
+// entry, and nothing that was given before comes back when it is taken.
+func TestDeputyAgain(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob")
+	alice, bob := w.all[0], w.all[1]
+	w.must(alice, DeputyAdd{Peer: bob.me, Caps: allCaps})
+	w.must(alice, DeputyAdd{Peer: bob.me, Caps: CapKick})
+	if r := w.must(alice, DeputyAdd{Peer: bob.me, Caps: CapKick}); len(r.Publish) > 0 {
+		t.Error("the same grant again is an entry")
+	}
+	if got := bob.Caps(bob.me); got != CapKick {
+		t.Errorf("bob may %b", got)
+	}
+	w.must(alice, DeputyRemove{Peer: bob.me})
+	for _, p := range w.all {
+		if p.Role(bob.me) != "member" || p.Caps(bob.me) != 0 {
+			t.Errorf("at %v bob is %s and may %b", p.me.Short(), p.Role(bob.me), p.Caps(bob.me))
+		}
+	}
+	if _, err := w.step(alice, DeputyAdd{Peer: w.outsider(7).me, Caps: CapKick}); !errors.Is(err, ErrNotMember) {
+		t.Errorf("a stranger as deputy: %v", err)
 	}
 }

@@ -114,7 +114,7 @@ func (m *Machine) Bundle(p PeerID) (keys.Bundle, bool) {
 	return b, ok
 }
 
-// Cuts returns a description of an entry for people: type, author, subject.
+// Entry describes a control entry for people.
 func (m *Machine) Entry(h Hash) (EntryInfo, bool) {
 	e := m.g.byHash[short(h)]
 	if e == nil {
@@ -130,6 +130,12 @@ func (m *Machine) Entry(h Hash) (EntryInfo, bool) {
 		info.Settings = b.Settings
 	case *Profile:
 		info.Name = b.Name
+	case *Grant:
+		info.Caps = b.Caps
+	case *Revoke:
+		if g := m.g.byHash[short(b.Grant)]; g != nil {
+			info.Subject = g.subject()
+		}
 	}
 	return info, true
 }
@@ -147,4 +153,5 @@ type EntryInfo struct {
 	Settings  Settings
 	Switched  bool   // a SET that switched encryption
 	Name      string // PROFILE
+	Caps      Caps   // GRANT
 }

@@ -112,9 +112,9 @@ func eventText(m *group.Machine, e group.EntryInfo) string {
 	case group.TypeEpoch:
 		return fmt.Sprintf("key %d by %s: %s", e.Gen, who, reasonText(e.Reason))
 	case group.TypeGrant:
-		return whom + " is a deputy now, by " + who
+		return fmt.Sprintf("%s is a deputy now, by %s: may %s", whom, who, strings.Join(capNames(e.Caps), ", "))
 	case group.TypeRevoke:
-		return "a deputy's rights were taken back by " + who
+		return whom + " is no deputy any more, by " + who
 	case group.TypeTransfer:
 		return "the group has a new owner"
 	}

@@ -29,7 +29,7 @@ func (n *Node) Members(ctx context.Context, ref string) ([]Member, error) {
 	err = r.look(ctx, func(m *group.Machine) {
 		epochs := m.Epochs()
 		for _, p := range m.Members() {
-			x := Member{GroupID: r.gid.String(), PeerID: p.String(), Name: m.Name(p), Role: m.Role(p), Online: online[p], Self: p == n.me, Verified: verified[p]}
+			x := Member{GroupID: r.gid.String(), PeerID: p.String(), Name: m.Name(p), Role: m.Role(p), Online: online[p], Self: p == n.me, Verified: verified[p], Can: capNames(m.Caps(p))}
 			for _, e := range slices.Backward(epochs) {
 				if m.Holds(p, e.EID) {
 					x.Epoch = &e.Gen

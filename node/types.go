@@ -118,7 +118,16 @@ type Member struct {
 	Online  bool    `json:"online"`
 	Self    bool    `json:"self"`
 
-	Verified bool `json:"verified"` // the safety numbers were compared
+	Verified bool     `json:"verified"`      // the safety numbers were compared
+	Can      []string `json:"can,omitempty"` // what a deputy may: approve, kick, rotate, invite
+}
+
+// Deputy answers `deputy add` and `deputy remove`.
+type Deputy struct {
+	GroupID string   `json:"group_id"`
+	PeerID  string   `json:"peer_id"`
+	Role    string   `json:"role"` // deputy or member
+	Can     []string `json:"can"`
 }
 
 // Sent answers `send` and `dm`, once for every line.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -33,6 +34,9 @@ func tableMembers(w io.Writer, all []node.Member) {
 			remarks = append(remarks, "you")
 		case m.Verified:
 			remarks = append(remarks, "verified")
+		}
+		if len(m.Can) > 0 {
+			remarks = append(remarks, "may "+strings.Join(m.Can, ", "))
 		}
 		if alike[i] && !m.Self {
 			remarks = append(remarks, "another has a name like this")

@@ -124,6 +124,14 @@ func (c *Client) Unban(ctx context.Context, group, peer string) (node.Change, er
 	return post[node.Change](ctx, c, "/v1/unban", onPeer{group, peer})
 }
 
+func (c *Client) AddDeputy(ctx context.Context, group, peer string, can []string) (node.Deputy, error) {
+	return post[node.Deputy](ctx, c, "/v1/deputies", deputyAdd{group, peer, can})
+}
+
+func (c *Client) RemoveDeputy(ctx context.Context, group, peer string) (node.Deputy, error) {
+	return post[node.Deputy](ctx, c, "/v1/deputies/remove", onPeer{group, peer})
+}
+
 func (c *Client) Rotate(ctx context.Context, group string) (node.Rotation, error) {
 	return post[node.Rotation](ctx, c, "/v1/rotate", onGroup{group})
 }

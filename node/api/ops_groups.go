@@ -40,6 +40,12 @@ type onPeer struct {
 	Peer  string `json:"peer" doc:"PEER"`
 }
 
+type deputyAdd struct {
+	Group string   `json:"group" doc:"GROUP"`
+	Peer  string   `json:"peer" doc:"PEER"`
+	Can   []string `json:"can" doc:"approve, kick, rotate, invite"`
+}
+
 func registerGroups(a huma.API, n *node.Node) {
 	handle(a, http.MethodGet, "/v1/status", "status", "The node itself",
 		func(ctx context.Context, _ *nothing) (node.Status, error) {
@@ -80,6 +86,14 @@ func registerMembership(a huma.API, n *node.Node) {
 	handle(a, http.MethodPost, "/v1/leave", "leave", "Leave a group",
 		func(ctx context.Context, in *body[leave]) (node.Change, error) {
 			return n.Leave(ctx, in.Body.Group, in.Body.Abandon)
+		})
+	handle(a, http.MethodPost, "/v1/deputies", "addDeputy", "Let a member act for the owner; given again it replaces what was given before (owner)",
+		func(ctx context.Context, in *body[deputyAdd]) (node.Deputy, error) {
+			return n.AddDeputy(ctx, in.Body.Group, in.Body.Peer, in.Body.Can)
+		})
+	handle(a, http.MethodPost, "/v1/deputies/remove", "removeDeputy", "Take that back (owner)",
+		func(ctx context.Context, in *body[onPeer]) (node.Deputy, error) {
+			return n.RemoveDeputy(ctx, in.Body.Group, in.Body.Peer)
 		})
 	changes := []struct {
 		name, summary string
