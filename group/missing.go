@@ -76,8 +76,8 @@ func (m *Machine) missingMessages(x *Msg) ([]Short, error) {
 
 // beginsCopy reports whether x may follow a hole in this copy of its log: where a
 // peer has said that what lies before x is not to be had, or right above the
-// present base. It takes a
-// record that its author signed to move a base, not a peer's word.
+// present base. It takes a record that its author signed to move a base, not a
+// peer's word; an own log begins where this node says.
 func (m *Machine) beginsCopy(x *Msg) bool {
 	c := chain{x.Author, x.Lane}
 	if m.msgs[short(x.Prev)] != nil {
@@ -85,7 +85,7 @@ func (m *Machine) beginsCopy(x *Msg) bool {
 	}
 	log := m.logs[c]
 	return log != nil && log.base > 0 && x.Seq == log.base+1 ||
-		slices.ContainsFunc(m.offers[c], func(b Based) bool { return x.Seq-1 <= b.Base })
+		x.Author != m.me && slices.ContainsFunc(m.offers[c], func(b Based) bool { return x.Seq-1 <= b.Base })
 }
 
 // isBelow reports whether the record that d names lies where this copy of its

@@ -206,7 +206,7 @@ const (
 // base moves when the record above it comes; see beginsCopy.
 func (m *Machine) onBased(b Based) {
 	c := chain{b.Author, b.Lane}
-	if b.Author == m.me || len(m.offers) >= maxOfferedLogs && m.offers[c] == nil {
+	if len(m.offers) >= maxOfferedLogs && m.offers[c] == nil {
 		return
 	}
 	b.Ord = min(b.Ord, maxOrd)

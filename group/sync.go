@@ -301,13 +301,20 @@ func (m *Machine) peerHas(theirs []LogHead) func(*message) bool {
 // sameBranch reports whether r is on the branch of the record that a peer names.
 func (m *Machine) sameBranch(log *msgLog, r *message, h LogHead) bool {
 	if len(log.fork) == 0 {
-		return true
+		next := log.at(r.seq + 1)
+		return next == nil || next.seq > h.Seq || next.before == r.hash // else r's branch ends below a hole
 	}
-	at := m.msgs[h.Hash]
+	at, next := m.msgs[h.Hash], (*message)(nil)
 	for at != nil && at.seq > r.seq {
-		at = at.prev
+		at, next = at.prev, at
 	}
-	return at == r || at == nil && log.at(r.seq) == r // beyond a hole, or unknown
+	switch {
+	case at != nil:
+		return at == r
+	case next != nil && next.seq == r.seq+1:
+		return next.before == r.hash
+	}
+	return log.at(r.seq) == r // beyond a hole, or unknown
 }
 
 // restedOn drops what is not shown, where nothing that the peer holds or is given
