@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 
 	"conclave/group"
@@ -39,9 +40,6 @@ func (w *world) begin() {
 			w.fail("create", "%v", err)
 		}
 	}
-	for _, n := range w.all[1 : len(w.all)-strangers] {
-		w.after(uint64(w.rng.IntN(20_000)), func() { w.askToJoin(n) })
-	}
 }
 
 func (w *world) cheats() int { return len(w.book.cheats) }
@@ -72,36 +70,51 @@ func (w *world) beginTalk() {
 // chaos lets people act while everything may fail.
 func (w *world) chaos() {
 	w.tellOnline()
-	acts := w.cfg.Acts
-	if acts == 0 {
-		acts = w.between(25, 90)
-	}
-	w.plan(acts)
+	w.plan()
+	was := w.cause
 	for i := range w.all {
 		for j := range w.all {
 			if i != j {
+				w.cause = w.newCause(fromCatchUp+10*i+j, unplanned)
 				w.syncForEver(w.all[i], w.all[j])
 			}
 		}
 	}
+	w.cause = was
 	end := w.now
 	for _, e := range w.queue {
 		end = max(end, e.at)
 	}
-	w.runUntil(end)
+	w.runUntil(max(end, w.latest))
 }
 
 // plan spreads what people and faults do over virtual time.
-func (w *world) plan(acts int) {
+func (w *world) plan() {
 	at := uint64(1000)
-	for range acts {
+	for range w.acts {
 		at += uint64(w.rng.IntN(2500))
-		w.after(at, w.act)
+		w.planned(at, w.act)
+	}
+	for range w.rng.IntN(3) {
+		w.planned(uint64(w.rng.IntN(int(at))), w.silence)
 	}
 	for range w.rng.IntN(4) {
-		from := uint64(w.rng.IntN(int(at)))
-		w.after(from, w.split)
-		w.after(from+uint64(w.between(2000, 40_000)), w.heal)
+		w.planned(uint64(w.rng.IntN(int(at))), w.partition)
+	}
+	if w.talk != nil {
+		return
+	}
+	for _, n := range w.all[1:w.people] {
+		w.planned(uint64(w.rng.IntN(20_000)), func() { w.askToJoin(n) })
+	}
+}
+
+// planned makes f the next part of the plan, unless that is left out.
+func (w *world) planned(at uint64, f func()) {
+	part := w.parts
+	w.parts++
+	if !slices.Contains(w.cfg.Skip, part) {
+		w.from(w.newCause(fromPlan+part, part), at, f)
 	}
 }
 
@@ -163,7 +176,10 @@ func (w *world) act() {
 	for _, d := range ds {
 		total += d.weight
 	}
-	for range 8 { // until somebody finds something to do
+	first := w.rng.Uint64()
+	for k := range uint64(8) { // until somebody finds something to do
+		// Each attempt draws anew, so that it is the same whatever those before it came to.
+		w.rng = rand.New(rand.NewPCG(first, k))
 		at := w.rng.IntN(total)
 		i := 0
 		for at >= ds[i].weight {
@@ -276,8 +292,12 @@ func (w *world) answer(p, n *member) {
 		}
 		return
 	}
+	again := p.m.Removed(n.me)
 	if _, err := p.step(group.Approve{Peer: n.me}); err == nil {
 		w.count("approved")
+		if again {
+			w.count("admitted again")
+		}
 		w.logf("%s lets %s in", p.name, n.name)
 	}
 }
@@ -369,8 +389,16 @@ func (w *world) renewBundle(n *member) error {
 	return err
 }
 
+// turnClock lets a clock leap in the midst of everything: by some minutes, or by
+// years.
 func (w *world) turnClock(n *member) error {
-	n.skew = w.rng.Int64N(4_000_000) - 2_000_000
+	far := int64(2_000_000)
+	if w.chance(0.3) {
+		far = 10 * 52 * week
+		w.count("fault: clock leaps by years")
+	}
+	n.skew = w.rng.Int64N(2*far) - far
+	w.logf("the clock of %s leaps to %+d s", n.name, n.skew/1000)
 	n.tickAt(n.clock() + 1)
 	return nil
 }

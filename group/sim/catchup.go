@@ -33,7 +33,7 @@ func (n *member) asksOf(p *member) bool {
 // with what n lacks and may have; then n asks for keys. It reports how many
 // records from had to offer.
 func (w *world) catchUp(n, from *member) int {
-	if !w.linked(n, from) {
+	if !w.streams(n, from) {
 		return 0
 	}
 	if from.m.Serves(n.me) && !n.m.Behind(w.wire(from.m.Heights())) && w.chance(0.8) && !w.calm {
@@ -115,6 +115,9 @@ func (w *world) give(n *member, payload []byte) {
 // signature alone is checked, or one by one.
 func (w *world) giveMessages(n, from *member, refs []group.MessageRef, limit int) {
 	for len(refs) > 0 && limit > 0 && n.up && from.up {
+		if from.busy {
+			return
+		}
 		run := 1
 		if w.chance(0.5) {
 			for run < len(refs) && run < limit && refs[run].Author == refs[0].Author && refs[run].Lane == refs[0].Lane && refs[run].Seq == refs[0].Seq+uint64(run) {
@@ -146,7 +149,7 @@ func (w *world) giveMessages(n, from *member, refs []group.MessageRef, limit int
 
 // askKeys is the key stream: n asks for what it lacks, with its newest bundle.
 func (w *world) askKeys(n, from *member) {
-	if !w.linked(n, from) {
+	if !w.streams(n, from) {
 		return
 	}
 	for i, eid := range n.m.Wanted() {

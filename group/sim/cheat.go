@@ -40,7 +40,7 @@ func tricks() []trick {
 // cheat lets a malicious person sign what the rules forbid, or what this node's
 // program does not offer.
 func (w *world) cheat(n *member) error {
-	if !n.evil || w.talk != nil && w.rng.IntN(3) != 0 {
+	if !n.evil || n.busy || w.talk != nil && w.rng.IntN(3) != 0 {
 		return errNothing
 	}
 	ts := slices.DeleteFunc(tricks(), func(t trick) bool { return w.ruled(n) && !t.owner })

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
 
 	"conclave/group"
@@ -73,8 +74,20 @@ func (n *member) noteLeft(r *group.Ready) {
 			n.w.fail("decode", "%s publishes what Decode refuses: %v", n.name, err)
 		}
 		n.checkDurable(v)
+		n.w.tracef("%s publishes %s", n.name, what(v))
 		n.w.leaves(v)
 	}
+}
+
+// what names a record for people.
+func what(v group.Verified) string {
+	switch {
+	case v.Entry() != nil:
+		return fmt.Sprintf("%s %d", v.Entry().Type, v.Entry().Seq)
+	case v.Msg() != nil:
+		return fmt.Sprintf("message %d", v.Msg().Seq)
+	}
+	return fmt.Sprintf("a record of kind %c", v.Kind())
 }
 
 // leaves books one record that left a node, by the topic or by catch-up.

@@ -39,6 +39,8 @@ type member struct {
 	asks      []*member          // approvers whom it asks to be let in
 	wants     bool               // will catch up soon
 	careful   bool               // compares its heights before it signs
+	busy      bool               // its disk has not answered yet
+	waiting   []group.Event      // for that
 }
 
 // disk is what survives a crash. Only saveKeys and saveBatch change it, in the
@@ -159,8 +161,12 @@ var errDown = errors.New("sim: node is down")
 // step takes one event through the machine and does what it asks for, in the
 // order that Ready states. A crash may come at each boundary.
 func (n *member) step(ev group.Event) (group.Ready, error) {
-	if !n.up {
+	switch {
+	case !n.up:
 		return group.Ready{}, errDown
+	case n.busy:
+		n.waits(ev)
+		return group.Ready{}, errBusy
 	}
 	w := n.w
 	w.steps++
@@ -172,25 +178,33 @@ func (n *member) step(ev group.Event) (group.Ready, error) {
 		n.checkNothingChanged(ev, before, err)
 		return r, err
 	}
-	crash := n.drawCrash(&r)
+	if n.slows(ev, &r) {
+		return r, nil
+	}
+	return r, n.finish(ev, &r)
+}
+
+// finish is what follows a Step: durable, then carried out.
+func (n *member) finish(ev group.Event, r *group.Ready) error {
+	crash := n.drawCrash(r)
 	if crash == crashFirst {
 		n.crash("before anything was durable")
-		return r, errDown
+		return errDown
 	}
 	n.saveKeys(r.Keys)
 	if crash == crashAfterKeys {
 		n.crash("after the keys were durable")
-		return r, errDown
+		return errDown
 	}
 	n.saveBatch(&r.Batch)
-	n.checkReady(ev, &r)
+	n.checkReady(ev, r)
 	if crash == crashAfterBatch {
 		n.crash("after the batch was durable")
-		return r, errDown
+		return errDown
 	}
-	n.carryOut(&r)
-	n.checkAfter(ev, &r)
-	return r, nil
+	n.carryOut(r)
+	n.checkAfter(ev, r)
+	return nil
 }
 
 func (n *member) saveKeys(ks []group.KeyWrite) {
@@ -307,7 +321,7 @@ func (n *member) crash(where string) {
 	w := n.w
 	w.count("fault: crash " + where)
 	w.logf("%s crashes %s", n.name, where)
-	n.up, n.m, n.twin, n.online = false, nil, nil, nil
+	n.up, n.m, n.twin, n.online, n.busy, n.waiting = false, nil, nil, nil, false, nil
 	w.after(uint64(w.between(50, 8000)), func() { n.restart() })
 	w.after(0, w.tellOnline)
 }

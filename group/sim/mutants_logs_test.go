@@ -18,7 +18,9 @@ var logMutants = []mutant{
 	{"satisfied: or where it leads to what is held", core, `if !m.visible(rec) && !m.pend.cited(v, m.beyondCut) && !m.leadsTo(rec) {`, `if !m.visible(rec) && !m.pend.cited(v, m.beyondCut) {`, schedulesTest},
 	{"satisfied: or once something cites it", core, "	if hidden, ok := m.pend.hidden[at]; ok && m", "	if hidden, ok := m.pend.hidden[at]; false && ok && m", "TestMUST_83_HiddenButCited"},
 	{"satisfied: below a base", core, `		case o == nil && !m.isBelow(d):`, `		case o == nil:`, "TestMUST_106_BelowTheBase"},
-	{"satisfied: a run begins at the base", core, `		slices.ContainsFunc(m.offers[c], func(b Based) bool { return x.Seq-1 <= b.Base })`, `		false`, "TestAbuse_MM09_ClaimedOrdAboveABase"},
+	{"satisfied: a run begins at the base", core, `		x.Author != m.me && slices.ContainsFunc(m.offers[c], func(b Based) bool { return x.Seq-1 <= b.Base })`, `		false`, "TestAbuse_MM09_ClaimedOrdAboveABase"},
+	{"satisfied: no run of the own log", core, `		x.Author != m.me && slices`, `		slices`, "TestNoBaseInTheOwnLog"},
+	{"satisfied: below a base of the own log, too", core, `	if len(m.offers) >= maxOfferedLogs`, `	if b.Author == m.me || len(m.offers) >= maxOfferedLogs`, "TestALieAboutTheOwnLogHoldsNothingUp"},
 	{"satisfied: no base, no run", core, "	if x.Prev != (Hash{}) && !m.beginsCopy(x) {", "	if x.Prev != (Hash{}) && m.msgs[short(x.Prev)] != nil {", "TestMUST_75_WaitsForWhatItCites"},
 	{"satisfied: what waited for it is tried again", core, `	for _, v := range m.pend.release(h) {`, `	for _, v := range m.pend.release(h)[:0] {`, "TestMUST_12_WaitsForWhatIsCited"},
 	{"satisfied: what waited for a base is tried again", core, "	for _, h := range m.pend.satisfiedBy(b.Author, b.Lane, b.Base) {\n		m.release(h)\n	}", "", "TestMUST_106_BelowTheBase"},
@@ -51,6 +53,7 @@ var logMutants = []mutant{
 	{"catch-up: plaintext by its author's view", core, `	return !r.part && view.settings.History == HistoryAll && !view.removed(peer)`, `	return view != nil`, "TestMUST_89_PlaintextGivenTo"},
 	{"catch-up: plaintext not from a view in part", core, `	return !r.part && view.settings`, `	return view.settings`, "TestPlaintextOfAViewInPart"},
 	{"catch-up: what is not shown is not handed on", core, `	kept := k.m.visible(r) || next`, `	kept := true || next`, "TestHiddenIsNotNamed"},
+	{"catch-up: a branch that ends below a hole", core, `return next == nil || next.seq > h.Seq || next.before == r.hash`, `return true`, "TestABranchBelowAHoleIsOffered"},
 	{"catch-up: nothing twice", core, `return h.Base < r.seq && r.seq <= h.Seq && m.sameBranch(m.logs[c], r, h)`, `return false`, "TestBeyondTheCutIsForgotten"},
 
 	{"order: an entry is stored by the step that applies it", core, "	m.r.Batch.Entries = append(m.r.Batch.Entries, StoredEntry{", "	_ = append(m.r.Batch.Entries, StoredEntry{", "TestAbuse_NM08_OwnersEntryAndChunk"},
@@ -59,17 +62,17 @@ var logMutants = []mutant{
 	{"order: the keybag before the batch", shell, `	n.saveKeys(r.Keys)
 	if crash == crashAfterKeys {
 		n.crash("after the keys were durable")
-		return r, errDown
+		return errDown
 	}
 	n.saveBatch(&r.Batch)
 `, `	n.saveBatch(&r.Batch)
 	if crash == crashAfterKeys {
 		n.crash("after the keys were durable")
-		return r, errDown
+		return errDown
 	}
 	n.saveKeys(r.Keys)
 `, schedulesTest},
-	{"order: durable before it is published", shell, "	crash := n.drawCrash(&r)\n", "	crash := n.drawCrash(&r)\n	n.carryOut(&r)\n", schedulesTest},
+	{"order: durable before it is published", shell, "	crash := n.drawCrash(r)\n", "	crash := n.drawCrash(r)\n	n.carryOut(r)\n", schedulesTest},
 	{"order: heights are compared before signing", core, "	if m.careful {\n		return ErrCareful\n	}", "", "TestARolledBackHomeBeginsANewLane"},
 	{"order: a home that was rolled back opens a lane", core, "	if lane == m.lane {\n		m.beginLane()\n", "	if lane == m.lane {\n", "TestMUST_17_NoNumberTwice"},
 	{"order: a home whose disk is damaged opens a lane", core, "	if m.damaged {\n		m.beginLane()\n	}\n", "", "TestMUST_17_DamagedRecords"},

@@ -15,6 +15,8 @@ type faults struct {
 	relay     float64 // that a receiver passes a payload on
 	cutOff    float64 // that a round of catch-up breaks off
 	syncEvery int     // milliseconds between two rounds of a pair, about
+	slow      float64 // per Step that writes: the disk takes seconds
+	late      float64 // of what is published, per receiver: it arrives weeks later
 	skew      int64   // most milliseconds by which a clock is wrong
 }
 
@@ -30,14 +32,78 @@ func drawFaults(r *rand.Rand) faults {
 		f.crash = 0.02 * r.Float64()
 	}
 	if r.IntN(3) == 0 {
+		f.slow = 0.05 * r.Float64()
+	}
+	if r.IntN(3) == 0 {
+		f.late = 0.03 * r.Float64()
+	}
+	if r.IntN(3) == 0 {
 		f.skew = int64(r.IntN(3_600_000))
 	}
 	return f
 }
 
+// faultKinds are the faults that a schedule can do without.
+var faultKinds = []string{"loss", "dup", "delay", "crash", "cutoff", "slow", "late", "skew"}
+
+// leaveOut does without some kinds of faults.
+func (f *faults) leaveOut(kinds []string) {
+	for _, k := range kinds {
+		switch k {
+		case "loss":
+			f.loss = 0
+		case "dup":
+			f.dup = 0
+		case "delay":
+			f.delay = 20
+		case "crash":
+			f.crash = 0
+		case "cutoff":
+			f.cutOff = 0
+		case "slow":
+			f.slow = 0
+		case "late":
+			f.late = 0
+		case "skew":
+			f.skew = 0
+		}
+	}
+}
+
 // linked reports whether two nodes are connected.
 func (w *world) linked(a, b *member) bool {
 	return a != b && a.up && b.up && a.side == b.side
+}
+
+// streams reports whether a can open a stream to b and is answered.
+func (w *world) streams(a, b *member) bool {
+	return w.linked(a, b) && !a.busy && !b.busy && !w.deaf[pair{a, b}] && !w.deaf[pair{b, a}]
+}
+
+// pair is one who does not hear the other.
+type pair struct{ hears, speaks *member }
+
+// silence lets nothing pass from one node to another, though it does the other
+// way round.
+func (w *world) silence() {
+	a, b := w.all[w.rng.IntN(len(w.all))], w.all[w.rng.IntN(len(w.all))]
+	w.deaf[pair{a, b}] = true
+	w.logf("%s does not hear %s", a.name, b.name)
+	w.after(uint64(w.between(5000, 60_000)), func() { delete(w.deaf, pair{a, b}) })
+}
+
+// week is in milliseconds.
+const week = 7 * 24 * 3600 * 1000
+
+// travel draws how long a payload is under way.
+func (w *world) travel() uint64 {
+	if !w.calm && w.chance(w.net.late) {
+		w.count("fault: weeks late")
+		at := uint64(w.between(week, 3*week))
+		w.latest = max(w.latest, w.now+at)
+		return at
+	}
+	return uint64(1 + w.rng.IntN(w.net.delay))
 }
 
 // publish gives a payload to the topic: to whoever is connected and on the
@@ -58,7 +124,10 @@ func (w *world) flood(from *member, payload []byte, except *member) {
 
 func (w *world) send(from, to *member, payload []byte) {
 	copies := 1
-	if w.chance(w.net.loss) {
+	if w.deaf[pair{to, from}] {
+		copies = 0
+		w.count("fault: heard by the others only")
+	} else if w.chance(w.net.loss) {
 		copies = 0
 		w.count("fault: lost")
 	} else if w.chance(w.net.dup) {
@@ -66,7 +135,7 @@ func (w *world) send(from, to *member, payload []byte) {
 		w.count("fault: duplicated")
 	}
 	for range copies {
-		w.after(uint64(1+w.rng.IntN(w.net.delay)), func() {
+		w.after(w.travel(), func() {
 			if w.linked(from, to) {
 				to.hear(from, payload)
 			}
@@ -143,6 +212,12 @@ func (w *world) seal(job group.SealJob) []group.Envelope {
 		out = append(out, group.Envelope{Tag: keys.EnvelopeTag(job.Ectx, b.Peer, b.Hash()), Data: ct})
 	}
 	return out
+}
+
+// partition splits the world for a while.
+func (w *world) partition() {
+	w.split()
+	w.after(uint64(w.between(2000, 40_000)), w.heal)
 }
 
 // split puts every node on a random side; heal joins all.

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"conclave/group"
 	"conclave/keys"
 )
@@ -37,7 +39,7 @@ func (w *world) isOut(x *member) bool {
 // envelopes went over the topic.
 func (w *world) askForEverything(x *member) {
 	for _, n := range w.all {
-		if n == x || !n.up {
+		if n == x || !n.up || n.busy {
 			continue
 		}
 		for _, e := range w.oracle.facts {
@@ -76,6 +78,19 @@ func (w *world) openHeard(x *member, payload []byte) {
 	for _, e := range w.oracle.facts {
 		if b, is := e.body.(*group.Epoch); is && b.KC == c.KC {
 			w.noteHolds(x, e.eh, key, "an envelope on the topic")
+		}
+	}
+}
+
+// replayAll gives everything that was ever published to everyone once more, in
+// the order of then.
+func (w *world) replayAll() {
+	w.count("everything replayed")
+	for _, payload := range slices.Clone(w.book.wire) {
+		if v, err := w.decode(payload); err == nil {
+			for _, n := range w.all {
+				n.take(v)
+			}
 		}
 	}
 }

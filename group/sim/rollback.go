@@ -44,7 +44,7 @@ func (n *member) othersHoldAll() bool {
 	w := n.w
 	held := func(h keys.Hash) bool {
 		return slices.ContainsFunc(w.all, func(p *member) bool {
-			if p == n || !p.up || p.side != n.side || !p.m.Serves(n.me) {
+			if p == n || !p.up || p.busy || p.side != n.side || !p.m.Serves(n.me) {
 				return false
 			}
 			_, entry := p.disk.entries[h]
@@ -70,7 +70,7 @@ func (n *member) compareAll() {
 	n.comparing = true
 	defer func() { n.comparing = false }()
 	for _, p := range n.w.all {
-		if n.up && n.w.linked(n, p) && p.m.Serves(n.me) {
+		if n.up && n.w.streams(n, p) && p.m.Serves(n.me) {
 			miss, err := p.m.MissingAt(n.me, n.m.Heights())
 			if err != nil {
 				continue

@@ -12,6 +12,8 @@ import (
 // settle stops the faults and checks that everybody converges.
 func (w *world) settle() {
 	w.calm = true
+	w.cause = w.newCause(fromCalm, unplanned)
+	clear(w.deaf)
 	w.net.loss, w.net.dup, w.net.crash, w.net.cutOff, w.net.delay = 0, 0, 0, 0, 50
 	w.logf("the faults stop")
 	w.heal()
@@ -22,6 +24,9 @@ func (w *world) settle() {
 	w.runUntil(w.now + 40_000) // what people have begun comes to its end
 	w.rounds()
 	w.checkOneState()
+	if w.cfg.Seed%4 == 1 {
+		w.replayAll()
+	}
 	w.speakAll()
 	w.rounds()
 	w.checkOneState()

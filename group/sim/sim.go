@@ -27,15 +27,39 @@ type Config struct {
 	Acts    int    // what people do; 0: as the seed says
 	Loud    bool   // keep every event, not only the latest
 	Only    string // one kind of world: "group" or "talk"; "": as the seed says
+
+	Skip    []int    // parts of the plan that are left out, by number
+	Without []string // kinds of faults that are left out, of faultKinds
+}
+
+// Again is the command line that runs this schedule once more, step by step.
+func (c Config) Again() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "go test ./group/sim -run TestSchedules -replay=%d", c.Seed)
+	if c.Members > 0 {
+		fmt.Fprintf(&b, " -members=%d", c.Members)
+	}
+	if c.Only != "" {
+		fmt.Fprintf(&b, " -only=%s", c.Only)
+	}
+	if len(c.Skip) > 0 {
+		fmt.Fprintf(&b, " -omit=%s", Ranges(c.Skip))
+	}
+	if len(c.Without) > 0 {
+		fmt.Fprintf(&b, " -without=%s", strings.Join(c.Without, ","))
+	}
+	return b.String()
 }
 
 // Report is what became of a schedule.
 type Report struct {
-	Seed    uint64
+	Config  Config
 	Failure *Violation     // nil: every invariant held
 	Counts  map[string]int // how often each kind of event happened
 	Recent  []string       // the latest events, oldest first
 	Steps   int            // Steps of machines
+	Parts   int            // how many the plan has, with those that were left out
+	People  int            // who begin in the group, or may join it
 }
 
 // Violation is an invariant that did not hold.
@@ -49,7 +73,7 @@ func (v *Violation) Error() string { return v.Rule + ": " + v.Detail }
 // String is the report as a person reads it after a failure.
 func (r Report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d, %d steps: ", r.Seed, r.Steps)
+	fmt.Fprintf(&b, "seed %d, %d steps: ", r.Config.Seed, r.Steps)
 	if r.Failure == nil {
 		b.WriteString("held")
 		return b.String()
@@ -58,7 +82,7 @@ func (r Report) String() string {
 	for _, l := range r.Recent {
 		fmt.Fprintf(&b, "  %s\n", l)
 	}
-	fmt.Fprintf(&b, "again: go test ./group/sim -run TestSchedules -replay=%d", r.Seed)
+	fmt.Fprintf(&b, "again: %s", r.Config.Again())
 	return b.String()
 }
 
@@ -73,7 +97,7 @@ func Run(cfg Config) (rep Report) {
 			}
 			rep.Failure = v
 		}
-		rep.Seed, rep.Counts, rep.Recent, rep.Steps = cfg.Seed, w.counts, w.recent, w.steps
+		rep.Config, rep.Counts, rep.Recent, rep.Steps, rep.Parts, rep.People = cfg, w.counts, w.recent, w.steps, w.parts, w.people
 	}()
 	w.begin()
 	w.chaos()
@@ -83,9 +107,12 @@ func Run(cfg Config) (rep Report) {
 
 // world is everything in one schedule.
 type world struct {
-	cfg Config
-	rng *rand.Rand
-	net faults
+	cfg    Config
+	acts   int // what people do, faults and joining not counted
+	cause      // of the event that runs
+	net    faults
+	parts  int // of the plan
+	people int // without strangers
 
 	now   uint64 // virtual Unix milliseconds
 	queue []event
@@ -100,6 +127,8 @@ type world struct {
 	book    ledger
 	oracle  *oracle
 	calm    bool // the faults have stopped
+	deaf    map[pair]bool
+	latest  uint64 // when the last of what is weeks late arrives
 
 	counts map[string]int
 	recent []string
@@ -111,10 +140,42 @@ type decoded struct {
 	err error
 }
 
-// event is something planned.
+// event is something that will happen.
 type event struct {
 	at, tie uint64
 	run     func()
+	cause
+}
+
+// cause is what an event follows from, and draws from: a part of the plan with
+// all that comes of it has draws of its own, so that leaving one part out changes
+// the others as little as may be.
+type cause struct {
+	rng  *rand.Rand
+	part int // of the plan; unplanned: anything else
+}
+
+const unplanned = -1
+
+// causes are told apart by number; the parts of the plan follow.
+const (
+	fromTheBeginning = 0
+	fromCalm         = 1
+	fromPeople       = 10  // each person
+	fromCatchUp      = 100 // each pair
+	fromPlan         = 1000
+)
+
+func (w *world) newCause(number, part int) cause {
+	return cause{rand.New(rand.NewPCG(w.cfg.Seed, 0x636f6e636c617665+uint64(number))), part}
+}
+
+// from plans f under another cause than the present one.
+func (w *world) from(c cause, ms uint64, f func()) {
+	was := w.cause
+	w.cause = c
+	w.after(ms, f)
+	w.cause = was
 }
 
 const startOfTime = 1_700_000_000_000
@@ -124,17 +185,26 @@ const keepRecent = 70
 
 func newWorld(cfg Config) *world {
 	w := &world{
-		cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x636f6e636c617665)), now: startOfTime,
-		by: map[keys.PeerID]*member{}, decoded: map[keys.Hash]decoded{}, book: newLedger(), counts: map[string]int{},
+		cfg: cfg, now: startOfTime,
+		by: map[keys.PeerID]*member{}, deaf: map[pair]bool{}, decoded: map[keys.Hash]decoded{}, book: newLedger(), counts: map[string]int{},
 	}
+	w.cause = w.newCause(fromTheBeginning, unplanned)
 	w.net = drawFaults(w.rng)
-	n := cfg.Members
-	if drawn := 2 + min(w.rng.IntN(7), w.rng.IntN(7)); n == 0 {
-		n = drawn
+	w.net.leaveOut(cfg.Without)
+	w.acts = w.between(25, 90)
+	if cfg.Acts > 0 {
+		w.acts = cfg.Acts
 	}
-	for i := range n + strangers {
+	w.people = 2 + min(w.rng.IntN(7), w.rng.IntN(7))
+	if cfg.Members > 0 {
+		w.people = cfg.Members
+	}
+	was := w.cause
+	for i := range w.people + strangers {
+		w.cause = w.newCause(fromPeople+i, unplanned)
 		w.addMember(i)
 	}
+	w.cause = was
 	return w
 }
 
@@ -144,7 +214,7 @@ const strangers = 1
 // after plans f, ms of virtual time from now.
 func (w *world) after(ms uint64, f func()) {
 	w.tie++
-	e := event{w.now + ms, w.tie, f}
+	e := event{w.now + ms, w.tie, f, w.cause}
 	i, _ := slices.BinarySearchFunc(w.queue, e, func(a, b event) int {
 		if a.at != b.at {
 			return int(int64(b.at - a.at))
@@ -156,16 +226,17 @@ func (w *world) after(ms uint64, f func()) {
 
 // runUntil runs what is planned up to a moment.
 func (w *world) runUntil(t uint64) {
+	was := w.cause
 	for len(w.queue) > 0 {
 		e := w.queue[len(w.queue)-1]
 		if e.at > t {
 			break
 		}
 		w.queue = w.queue[:len(w.queue)-1]
-		w.now = max(w.now, e.at)
+		w.now, w.cause = max(w.now, e.at), e.cause
 		e.run()
 	}
-	w.now = max(w.now, t)
+	w.now, w.cause = max(w.now, t), was
 }
 
 func (w *world) chance(p float64) bool { return w.rng.Float64() < p }
@@ -188,10 +259,25 @@ func (w *world) count(kind string) { w.counts[kind]++ }
 
 // logf notes an event for whoever reads a failure.
 func (w *world) logf(format string, args ...any) {
-	w.recent = append(w.recent, fmt.Sprintf("%7d ", w.now-startOfTime)+fmt.Sprintf(format, args...))
+	w.recent = append(w.recent, fmt.Sprintf("%9.3f s %4s ", float64(w.now-startOfTime)/1000, w.tag())+fmt.Sprintf(format, args...))
 	if n := len(w.recent); n > keepRecent && !w.cfg.Loud {
 		w.recent = slices.Delete(w.recent, 0, n-keepRecent)
 	}
+}
+
+// tracef notes what a failure's first print leaves out.
+func (w *world) tracef(format string, args ...any) {
+	if w.cfg.Loud {
+		w.logf(format, args...)
+	}
+}
+
+// tag names the part of the plan in front of a line.
+func (c cause) tag() string {
+	if c.part == unplanned {
+		return ""
+	}
+	return fmt.Sprintf("#%d", c.part)
 }
 
 // fail ends the schedule.

@@ -7,18 +7,23 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 var (
 	schedules = flag.Int("schedules", 0, "how many schedules to run; 0: 200, or 1500 with CONCLAVE_TEST=all")
 	seed      = flag.Uint64("seed", 1, "the first schedule's seed")
-	replay    = flag.Uint64("replay", 0, "run this one seed and print every event")
-	first     = flag.Bool("first", false, "stop at the first failure")
-	only      = flag.String("only", "", "group or talk; empty: as the seed says")
-	members   = flag.Int("members", 0, "members of each schedule; 0: as the seed says")
+	first     = flag.Bool("first", false, "stop at the first failure, and leave it as it is")
+
+	replay  = flag.Uint64("replay", 0, "run this one seed and print every event")
+	only    = flag.String("only", "", "group or talk; empty: as the seed says")
+	members = flag.Int("members", 0, "members of each schedule; 0: as the seed says")
+	omit    = flag.String("omit", "", "parts of the plan to leave out, as in 1,3-9")
+	without = flag.String("without", "", "kinds of faults to leave out: "+strings.Join(faultKinds, ","))
 )
 
 // enough is from how many schedules on each kind of event must have happened.
@@ -27,11 +32,23 @@ const enough = 200
 // thorough is how many run with CONCLAVE_TEST=all, in about a minute.
 const thorough = 1500
 
+// shrinkTries bounds the schedules that are run to make a failed one smaller.
+const shrinkTries = 1000
+
 func all() bool { return os.Getenv("CONCLAVE_TEST") == "all" }
 
+// TestSchedules runs schedules on all processors. Of those that fail it prints
+// the first one's small form, the line that runs that again, and the others'
+// seeds. This many takes about half an hour:
+//
+//	go test ./group/sim -run TestSchedules -schedules 10000 -timeout 2h -v
 func TestSchedules(t *testing.T) {
+	cfg := Config{Seed: *seed, Members: *members, Only: *only}
+	if *without != "" {
+		cfg.Without = strings.Split(*without, ",")
+	}
 	if *replay > 0 {
-		replayOne(t)
+		replayOne(t, cfg)
 		return
 	}
 	n := *schedules
@@ -41,32 +58,62 @@ func TestSchedules(t *testing.T) {
 			n = thorough
 		}
 	}
-	reports := runAll(n)
-	counts, steps, failed := map[string]int{}, 0, 0
-	for _, rep := range reports {
-		for kind, times := range rep.Counts {
-			counts[kind] += times
-		}
-		steps += rep.Steps
-		if rep.Failure != nil {
-			if failed++; failed <= 5 {
-				t.Error(rep)
-			}
-		}
-	}
-	t.Logf("seeds %d to %d: %d steps, %d failed", *seed, *seed+uint64(n)-1, steps, failed)
-	for _, kind := range slices.Sorted(maps.Keys(counts)) {
-		t.Logf("%8d %s", counts[kind], kind)
-	}
+	began := time.Now()
+	reports := runAll(cfg, n)
+	t.Logf("%d schedules from seed %d on, %v", len(reports), *seed, time.Since(began).Round(time.Second/10))
+	tellFailures(t, reports)
+	counts := tellKinds(t, reports)
 	for _, kind := range kinds {
-		if counts[kind] == 0 && n >= enough && *only == "" && !*first {
+		if counts[kind] == 0 && n >= enough && *only == "" && *without == "" && !*first {
 			t.Errorf("%q never happened", kind)
 		}
 	}
 }
 
-func replayOne(t *testing.T) {
-	rep := Run(Config{Seed: *replay, Members: *members, Only: *only, Loud: true})
+func tellFailures(t *testing.T, reports []Report) {
+	failed := 0
+	for _, rep := range reports {
+		if rep.Failure == nil {
+			continue
+		}
+		switch failed++; {
+		case failed == 1 && *first:
+			t.Error(rep)
+		case failed == 1:
+			t.Error(rep)
+			t.Error(Shrink(rep, shrinkTries, Run))
+		case failed <= 20:
+			t.Errorf("seed %d: %v", rep.Config.Seed, rep.Failure)
+		}
+	}
+	t.Logf("%d failed", failed)
+}
+
+// tellKinds sums up how often each kind of event happened.
+func tellKinds(t *testing.T, reports []Report) map[string]int {
+	counts, steps := map[string]int{}, 0
+	for _, rep := range reports {
+		for kind, times := range rep.Counts {
+			counts[kind] += times
+		}
+		steps += rep.Steps
+	}
+	t.Logf("%d steps", steps)
+	for _, kind := range slices.Sorted(maps.Keys(counts)) {
+		t.Logf("%8d %s", counts[kind], kind)
+	}
+	return counts
+}
+
+func replayOne(t *testing.T, cfg Config) {
+	cfg.Seed, cfg.Loud = *replay, true
+	if *omit != "" {
+		var err error
+		if cfg.Skip, err = parseRanges(*omit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rep := Run(cfg)
 	for _, l := range rep.Recent {
 		fmt.Println(l)
 	}
@@ -77,16 +124,24 @@ func replayOne(t *testing.T) {
 	}
 }
 
-// runAll runs n schedules on all processors.
-func runAll(n int) []Report {
+// runAll runs n schedules, from cfg.Seed on, on all processors.
+func runAll(cfg Config, n int) []Report {
 	reports := make([]Report, n)
 	var wg sync.WaitGroup
 	var failed atomic.Bool
-	for worker := range runtime.GOMAXPROCS(0) {
+	var next atomic.Int64
+	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
-			for i := worker; i < n && !(*first && failed.Load()); i += runtime.GOMAXPROCS(0) {
-				reports[i] = Run(Config{Seed: *seed + uint64(i), Members: *members, Only: *only})
-				failed.Store(failed.Load() || reports[i].Failure != nil)
+			for i := next.Add(1) - 1; i < int64(n) && !(*first && failed.Load()); i = next.Add(1) - 1 {
+				one := cfg
+				one.Seed += uint64(i)
+				rep := Run(one)
+				if rep.Failure == nil {
+					rep.Recent = nil
+				} else {
+					failed.Store(true)
+				}
+				reports[i] = rep
 			}
 		})
 	}
