@@ -149,19 +149,14 @@ func (m *Machine) onApprove(p PeerID) error {
 	if m.st.banned(p) {
 		return ErrBanned
 	}
+	b, err := keys.ParseBundle(r.Bundle)
+	if err != nil {
+		return err
+	}
 	if _, err := m.write(TypeAdd, &Peer{Peer: p}); err != nil {
 		return err
 	}
-	if b, err := keys.ParseBundle(r.Bundle); err == nil {
-		m.receiveLatest(bundleRecord(b))
-	}
-	m.dropRequest(p)
-	if !m.st.settings.E2EE {
-		return nil
-	}
-	if cur := m.current(); cur == nil || m.st.mayHold(cur, p) != nil {
-		m.mint(ReasonAdmitted) // where this deputy may not, the group stays marked
-	}
+	m.letIn(p, b)
 	return nil
 }
 

@@ -39,6 +39,7 @@ var (
 	ErrBanned     = errors.New("group: banned")
 	ErrStale      = errors.New("group: older than what is known")
 	ErrCareful    = errors.New("group: not signing before this node has compared its records with others")
+	ErrLink       = errors.New("group: the link admits nobody any more")
 	ErrFrozen     = errors.New("group: the owner's log is forked, settings are frozen")
 	ErrCopied     = errors.New("group: this identity signs elsewhere too")
 	ErrFull       = errors.New("group: limit reached")

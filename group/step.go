@@ -95,6 +95,21 @@ type (
 		Caps Caps
 	}
 	DeputyRemove struct{ Peer PeerID }
+	// LinkAdd makes a link; LinkRevoke ends it.
+	LinkAdd struct {
+		Key         [32]byte // public half of the key that the link's secret gives
+		Uses        uint64
+		Expires     uint64 // Unix milliseconds
+		PreApproved bool
+	}
+	LinkRevoke struct{ Invite Hash }
+	// LinkUsed is the wish of a peer to come in by a link.
+	LinkUsed struct {
+		Peer   PeerID
+		Bundle []byte // signed record
+		Invite Hash
+		Proof  []byte // by the link's key
+	}
 	// Compared ends a careful start: this node's heights were compared with
 	// those of the members in reach.
 	Compared struct{}
@@ -125,6 +140,9 @@ func (SetName) event()      {}
 func (NewBundle) event()    {}
 func (DeputyAdd) event()    {}
 func (DeputyRemove) event() {}
+func (LinkAdd) event()      {}
+func (LinkRevoke) event()   {}
+func (LinkUsed) event()     {}
 func (Compared) event()     {}
 func (AcceptTalk) event()   {}
 
@@ -321,6 +339,12 @@ func (m *Machine) handle(ev Event) error {
 		return m.onDeputyAdd(ev)
 	case DeputyRemove:
 		return m.onDeputyRemove(ev.Peer)
+	case LinkAdd:
+		return m.onLinkAdd(ev)
+	case LinkRevoke:
+		return m.onLinkRevoke(ev.Invite)
+	case LinkUsed:
+		return m.onLinkUsed(ev)
 	case Compared:
 		m.careful = false
 	case AcceptTalk:
@@ -334,6 +358,7 @@ func (m *Machine) handle(ev Event) error {
 // rotation, the next wake-up.
 func (m *Machine) settle(structuralBefore int) {
 	if len(m.g.order) != structuralBefore {
+		m.trimLinks()
 		m.settleRoster()
 		m.retryHidden()
 	}
