@@ -84,13 +84,13 @@ type LinkState int
 const (
 	LinkOpen    LinkState = iota
 	LinkRevoked           // by INVITE_REVOKE, or its INVITE does not count
-	LinkRetired           // somebody was removed since
 	LinkUsedUp
+	LinkRetired // somebody was removed since
 	LinkExpired
 )
 
 func (s LinkState) String() string {
-	return [...]string{"open", "revoked", "retired", "used up", "expired"}[s]
+	return [...]string{"open", "revoked", "used up", "retired", "expired"}[s]
 }
 
 // LinkInfo is a link as this node knows it.
@@ -132,10 +132,10 @@ func (m *Machine) linkInfo(inv *entry) LinkInfo {
 	switch {
 	case m.st.isVoid(inv) || m.linkEnded(func(e *entry) bool { b, is := e.body.(*InviteRevoke); return is && b.Invite == inv.eh }):
 		l.State = LinkRevoked
-	case link.PreApproved && m.linkEnded(func(e *entry) bool { _, is := e.body.(*Removal); return is && !inv.past.has(e.idx) }):
-		l.State = LinkRetired
 	case link.PreApproved && l.Used >= link.Uses:
 		l.State = LinkUsedUp
+	case link.PreApproved && m.linkEnded(func(e *entry) bool { _, is := e.body.(*Removal); return is && !inv.past.has(e.idx) }):
+		l.State = LinkRetired
 	case m.now > link.Expires:
 		l.State = LinkExpired
 	}

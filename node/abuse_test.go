@@ -191,6 +191,7 @@ func TestAbuse_NO05_NoiseOnEveryProtocol(t *testing.T) {
 		protoKey:   keys.Marshal(keyAsk{GID: x.gid, Bundle: x.bundle.Raw(), EIDs: []keys.Hash{x.gid}}),
 		protoSync:  keys.Marshal(hello{GID: x.gid}),
 		protoOffer: keys.Marshal(offer{GID: x.gid, Name: "team"}),
+		protoLink:  group.SignJoinRequest(x.id, join),
 	}
 	for _, other := range []string{"/meshsub/1.1.0", "/meshsub/1.2.0", "/meshsub/1.3.0", "/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0"} {
 		frames[other] = nil

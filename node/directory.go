@@ -35,6 +35,7 @@ type joinRef struct {
 	Note  string      `json:"note"`
 	State string      `json:"state"` // requested, joined, declined
 	Since time.Time   `json:"since"`
+	Link  string      `json:"link,omitempty"` // by which to come in; peer is the first of those it names
 }
 
 // invitationRef is an invitation that this person received.

@@ -30,6 +30,7 @@ func (n *Node) serveStreams() {
 	n.serve(protoKey, n.serveKeys)
 	n.serve(protoSync, n.serveSync)
 	n.serve(protoOffer, n.serveOffer)
+	n.serve(protoLink, n.serveLink)
 }
 
 // serveJoin answers a request to join one of this node's groups.
@@ -53,7 +54,8 @@ func (n *Node) serveJoin(ctx context.Context, s *mesh.Stream) {
 		put(s, joinAnswer{Status: status})
 		return
 	}
-	if err := r.answerJoin(ctx, s, req); err != nil && ctx.Err() == nil {
+	judge := func() (joinStatus, error) { return r.judgeJoin(ctx, s, req) }
+	if err := r.answerJoin(ctx, s, req, judge); err != nil && ctx.Err() == nil {
 		n.log.Debug("answer join", "peer", s.Peer().Short(), "err", err)
 	}
 }
@@ -94,8 +96,8 @@ func (n *Node) groupAskedFor(ctx context.Context, req group.JoinRequest) (*room,
 
 // answerJoin takes a request and says where it stands. Whoever is a member gets
 // the control log and the keys on the same stream.
-func (r *room) answerJoin(ctx context.Context, s *mesh.Stream, req group.JoinRequest) error {
-	status, err := r.judgeJoin(ctx, s, req)
+func (r *room) answerJoin(ctx context.Context, s *mesh.Stream, req group.JoinRequest, judge func() (joinStatus, error)) error {
+	status, err := judge()
 	if err != nil {
 		return err
 	}
@@ -156,11 +158,23 @@ func (r *room) judgeJoin(ctx context.Context, s *mesh.Stream, req group.JoinRequ
 	return joinRequested, nil
 }
 
-// askJoin asks a peer once to be let in, and takes what it answers.
+// askJoin asks once to be let in, and takes what is answered.
 func (n *Node) askJoin(ctx context.Context, j joinRef, again bool) (joinRef, error) {
+	if j.Link != "" {
+		return n.askByLink(ctx, j, again)
+	}
+	return n.askOne(ctx, j, again, nil)
+}
+
+// askOne asks one peer, with the proof of a link if there is one.
+func (n *Node) askOne(ctx context.Context, j joinRef, again bool, by *linkProof) (joinRef, error) {
 	ctx, cancel := context.WithTimeout(ctx, joinWindow)
 	defer cancel()
-	s, err := n.net.Open(ctx, j.Peer, protoJoin)
+	proto := protoJoin
+	if by != nil {
+		proto = protoLink
+	}
+	s, err := n.net.Open(ctx, j.Peer, proto)
 	if err != nil {
 		return j, err
 	}
@@ -178,6 +192,11 @@ func (n *Node) askJoin(ctx context.Context, j joinRef, again bool) (joinRef, err
 	}
 	if err := s.WriteFrame(group.SignJoinRequest(n.self, req)); err != nil {
 		return j, err
+	}
+	if by != nil {
+		if err := put(s, *by); err != nil {
+			return j, err
+		}
 	}
 	var a joinAnswer
 	if err := get(s, &a); err != nil {
@@ -214,6 +233,8 @@ func (n *Node) takeAnswer(ctx context.Context, s *mesh.Stream, j joinRef, status
 		return j, &Error{Kind: NotFound, Message: "name the group: PEER_ID/GROUP", Hint: "that peer owns none or several; ask the person for the group's name"}
 	case joinRefused:
 		return j, &Error{Kind: NotAllowed, Message: "that peer may not approve requests", Hint: "ask the owner of the group: conclave join OWNER_PEER_ID"}
+	case joinLinkOver:
+		return j, &Error{Kind: NotAllowed, Message: "that link admits nobody any more", Hint: "it has expired, is used up or revoked, or somebody was removed since; ask for a new one", cause: group.ErrLink}
 	default:
 		return j, &Error{Kind: KindError, Message: "the peer's answer is not understood", Hint: "the two nodes run different versions"}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"conclave/group"
@@ -14,6 +15,12 @@ import (
 // Join asks a peer to be let into a group of it. With wait it returns when the
 // answer is there.
 func (n *Node) Join(ctx context.Context, peer, ref, note string, wait bool) (JoinState, error) {
+	if strings.HasPrefix(peer, linkPrefix) {
+		if ref != "" {
+			return JoinState{}, &Error{Kind: KindUsage, Message: "a link names its group"}
+		}
+		return n.joinByLink(ctx, peer, note, wait)
+	}
 	p, err := parsePeer(peer)
 	if err != nil {
 		return JoinState{}, err

@@ -83,13 +83,21 @@ func (n *Node) remove(ctx context.Context, ref, peer, state string, find finder,
 	}
 	var p keys.PeerID
 	var found error
-	if err := r.look(ctx, func(m *group.Machine) { p, found = find(m, m.Everyone(), peer) }); err != nil || found != nil {
+	open := 0
+	if err := r.look(ctx, func(m *group.Machine) {
+		p, found = find(m, m.Everyone(), peer)
+		open = openLinks(m)
+	}); err != nil || found != nil {
 		return Change{}, errors.Join(err, found)
 	}
 	if _, err := r.act(ctx, ev(p)); err != nil {
 		return Change{}, n.removalError(err, p, state)
 	}
-	return n.changed(ctx, r, p, state)
+	out, err := n.changed(ctx, r, p, state)
+	if err == nil {
+		err = r.look(ctx, func(m *group.Machine) { out.LinksEnded = max(0, open-openLinks(m)) })
+	}
+	return out, err
 }
 
 func (n *Node) removalError(err error, p keys.PeerID, state string) error {

@@ -49,6 +49,7 @@ func streamQuotas() map[string]*rate.Limiter {
 		protoKey:   rate.NewLimiter(8, 40),
 		protoSync:  rate.NewLimiter(20, 200),
 		protoOffer: rate.NewLimiter(2, 40),
+		protoLink:  rate.NewLimiter(1, 10),
 	}
 }
 
@@ -109,7 +110,7 @@ func remembered[K comparable, V any](c *lru.Cache[K, V], k K, fresh func() V) V 
 // serve answers the streams of a protocol, as many as each peer may open.
 func (n *Node) serve(proto string, h func(context.Context, *mesh.Stream)) {
 	n.net.Handle(proto, func(ctx context.Context, s *mesh.Stream) {
-		if !n.quotas.of(s.Peer()).streams[proto].Allow() || proto == protoJoin && !n.quotas.mayJoin(s.RemoteIP()) {
+		if !n.quotas.of(s.Peer()).streams[proto].Allow() || (proto == protoJoin || proto == protoLink) && !n.quotas.mayJoin(s.RemoteIP()) {
 			n.counts.refusedStreams.Add(1)
 			s.Reset()
 			return

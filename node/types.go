@@ -122,6 +122,26 @@ type Member struct {
 	Can      []string `json:"can,omitempty"` // what a deputy may: approve, kick, rotate, invite
 }
 
+// LinkOptions are what `invite --link` may ask for.
+type LinkOptions struct {
+	Uses        uint64         `json:"uses,omitempty"`    // how many may come in unasked; default 1
+	Expires     *time.Duration `json:"expires,omitempty"` // default 24h
+	PreApproved bool           `json:"preapproved,omitempty"`
+}
+
+// Link answers `invite --link` and `links`. The link itself is shown once.
+type Link struct {
+	GroupID     string  `json:"group_id"`
+	InviteID    string  `json:"invite_id"`
+	Link        *string `json:"link,omitempty"`
+	By          string  `json:"by"`
+	Uses        uint64  `json:"uses"`
+	Used        uint64  `json:"used"`
+	Expires     *string `json:"expires"`
+	PreApproved bool    `json:"preapproved"`
+	State       string  `json:"state"` // open, revoked, retired, used up, expired
+}
+
 // Deputy answers `deputy add` and `deputy remove`.
 type Deputy struct {
 	GroupID string   `json:"group_id"`
@@ -185,6 +205,8 @@ type Change struct {
 	PeerID  string  `json:"peer_id"`
 	State   string  `json:"state"` // left, removed, banned, unbanned
 	Epoch   *uint64 `json:"epoch"`
+
+	LinksEnded int `json:"links_ended,omitempty"` // pre-approved ones that the removal ended
 }
 
 // Rotation answers `rotate`.

@@ -13,6 +13,7 @@ const (
 	protoKey   = "/conclave/key/1"
 	protoSync  = "/conclave/sync/1"
 	protoOffer = "/conclave/offer/1"
+	protoLink  = "/conclave/link/1"
 )
 
 const (
@@ -31,6 +32,7 @@ const (
 	joinRefused  // this peer may not approve
 	joinNotFound // no such group here
 	joinNameIt   // the peer owns none, or several: name the group
+	joinLinkOver // the link admits nobody any more
 	joinLimit
 )
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,9 +13,38 @@ import (
 	"conclave/node/api/words"
 )
 
+type inviteOptions struct {
+	link        bool
+	uses        uint64
+	expires     time.Duration
+	preApproved bool
+	qr          bool
+}
+
 func newInvite(a *app) *cobra.Command {
-	return command("invite GROUP PEER_ID", "Invite a person; delivered when that person appears", 2, 2,
-		func(ctx context.Context, args []string) error { return runInvite(ctx, a, args[0], args[1]) })
+	var o inviteOptions
+	cmd := command("invite GROUP PEER_ID | invite GROUP --link [--preapproved [--uses N]] [--expires DUR] [--qr]",
+		"Invite a person, or make a link to pass on", 1, 2, nil)
+	f := cmd.Flags()
+	f.BoolVar(&o.link, "link", false, "make a link; whoever has it can ask to come in")
+	f.BoolVar(&o.preApproved, "preapproved", false, "any member who is online lets in whoever has the link; a removal ends it")
+	f.Uint64Var(&o.uses, "uses", 1, "how many come in by a preapproved link")
+	f.DurationVar(&o.expires, "expires", 24*time.Hour, "how long the link is good for")
+	f.BoolVar(&o.qr, "qr", false, "show the link as a QR code too")
+	cmd.RunE = runs(func(ctx context.Context, args []string) error {
+		switch {
+		case o.link && len(args) == 1:
+			return runInviteLink(ctx, a, args[0], o)
+		case o.link:
+			return usage("invite --link names no person: whoever has the link may use it")
+		case f.Changed("preapproved") || f.Changed("uses") || f.Changed("expires") || o.qr:
+			return usage("--preapproved, --uses, --expires and --qr go with --link")
+		case len(args) == 1:
+			return usage("invite needs PEER_ID, or --link")
+		}
+		return runInvite(ctx, a, args[0], args[1])
+	})
+	return cmd
 }
 
 func runInvite(ctx context.Context, a *app, group, peer string) error {

@@ -22,7 +22,7 @@ type joinOptions struct {
 
 func newJoin(a *app) *cobra.Command {
 	var o joinOptions
-	cmd := command("join PEER_ID[/GROUP] [--note TEXT] [--wait] | join --list", "Ask a person to be let into a group", 0, 1, nil)
+	cmd := command("join PEER_ID[/GROUP] [--note TEXT] [--wait] | join LINK | join --list", "Ask to be let into a group; - reads a link from stdin", 0, 1, nil)
 	f := cmd.Flags()
 	f.StringVar(&o.note, "note", "", "a line for the person who decides")
 	f.BoolVar(&o.wait, "wait", false, "wait for the answer")
@@ -45,6 +45,13 @@ func runJoin(ctx context.Context, a *app, o joinOptions) error {
 	case o.target == "":
 		return usage("join needs PEER_ID or PEER_ID/GROUP")
 	}
+	if o.target == "-" {
+		link, err := a.readLink()
+		if err != nil {
+			return err
+		}
+		o.target = link
+	}
 	peer, group, named := strings.Cut(o.target, "/")
 	switch {
 	case named && group == "":
@@ -60,6 +67,19 @@ func runJoin(ctx context.Context, a *app, o joinOptions) error {
 		}
 		return a.joined(j, o.wait)
 	})
+}
+
+// readLink reads a link from stdin, where no list of processes shows it.
+func (a *app) readLink() (string, error) {
+	b, err := io.ReadAll(io.LimitReader(a.stdin, 8192))
+	if err != nil {
+		return "", err
+	}
+	link := strings.TrimSpace(string(b))
+	if !strings.HasPrefix(link, "conclave:") {
+		return "", usage("stdin has no link")
+	}
+	return link, nil
 }
 
 func (a *app) listJoins(ctx context.Context) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -62,6 +63,9 @@ func runChange(ctx context.Context, a *app, change changeMember, group, peer str
 		done, err := change(c, ctx, group, peer)
 		if err != nil {
 			return err
+		}
+		if done.LinksEnded > 0 && !a.json {
+			fmt.Fprintf(a.stderr, "conclave: the removal ended %d of the group's links\nhint: make a new one with %s\n", done.LinksEnded, a.own("invite", group, "--link", "--preapproved"))
 		}
 		return emit(a, done, showChange)
 	})

@@ -44,7 +44,7 @@ func newRoot(a *app) *cobra.Command {
 	addGroup(root, "node", "Your node:", newUp(a), newStatus(a), newDoctor(a), newInit(a), newID(a), newBackup(a), newRestore(a), newVersion(a), newDemo(a))
 	addGroup(root, "talk", "Talking:", newSend(a), newLog(a), newDM(a), newHeld(a), newRetention(a))
 	addGroup(root, "join", "Getting in and letting in:", newGroup(a), newJoin(a), newRequests(a), newApprove(a), newDecline(a),
-		newInvite(a), newInvites(a), newAccept(a))
+		newInvite(a), newLinks(a), newInvites(a), newAccept(a))
 	addGroup(root, "members", "Members and keys:", newMembers(a), newVerify(a), newKeys(a), newRotate(a), newEncryption(a),
 		newDeputy(a), newKick(a), newBan(a), newUnban(a), newLeave(a))
 	a.completeAll(root)

@@ -73,6 +73,18 @@ func (c *Client) Members(ctx context.Context, group string) iter.Seq2[node.Membe
 	return pages[node.Member](ctx, c, "/v1/members", url.Values{"group": {group}})
 }
 
+func (c *Client) CreateLink(ctx context.Context, group string, o node.LinkOptions) (node.Link, error) {
+	return post[node.Link](ctx, c, "/v1/links", linkAdd{group, o})
+}
+
+func (c *Client) Links(ctx context.Context, group string) iter.Seq2[node.Link, error] {
+	return pages[node.Link](ctx, c, "/v1/links", url.Values{"group": {group}})
+}
+
+func (c *Client) RevokeLink(ctx context.Context, group, inviteID string) (node.Link, error) {
+	return post[node.Link](ctx, c, "/v1/links/revoke", linkRevoke{group, inviteID})
+}
+
 // Send returns, beside an error, what had become durable before it.
 func (c *Client) Send(ctx context.Context, s Send) ([]node.Sent, error) {
 	out, err := post[sentAll](ctx, c, "/v1/send", s)

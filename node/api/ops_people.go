@@ -32,6 +32,40 @@ type memberList struct {
 	GroupQuery
 }
 
+type linkAdd struct {
+	Group string `json:"group" doc:"GROUP"`
+	node.LinkOptions
+}
+
+type linkRevoke struct {
+	Group    string `json:"group" doc:"GROUP"`
+	InviteID string `json:"invite_id" doc:"The link's ID, or the begin of it"`
+}
+
+type linkList struct {
+	Paging
+	GroupQuery
+}
+
+func registerLinks(a huma.API, n *node.Node) {
+	handle(a, http.MethodPost, "/v1/links", "createLink", "Make a link by which people come in; it is in this answer alone",
+		func(ctx context.Context, in *body[linkAdd]) (node.Link, error) {
+			return n.CreateLink(ctx, in.Body.Group, in.Body.LinkOptions)
+		})
+	handle(a, http.MethodGet, "/v1/links", "listLinks", "The links that were made to a group",
+		func(ctx context.Context, in *linkList) (page[node.Link], error) {
+			all, err := n.Links(ctx, in.Group)
+			if err != nil {
+				return page[node.Link]{}, err
+			}
+			return cut(all, in.Paging, func(l node.Link) string { return l.InviteID })
+		})
+	handle(a, http.MethodPost, "/v1/links/revoke", "revokeLink", "End a link",
+		func(ctx context.Context, in *body[linkRevoke]) (node.Link, error) {
+			return n.RevokeLink(ctx, in.Body.Group, in.Body.InviteID)
+		})
+}
+
 func registerPeople(a huma.API, n *node.Node) {
 	handle(a, http.MethodPost, "/v1/invite", "invite", "Invite a person; kept until that person appears",
 		func(ctx context.Context, in *body[onPeer]) (node.Invite, error) {
@@ -62,6 +96,7 @@ func registerPeople(a huma.API, n *node.Node) {
 			return cut(all, *in, joinKey)
 		})
 	registerRequests(a, n)
+	registerLinks(a, n)
 	handle(a, http.MethodGet, "/v1/members", "listMembers", "The members of a group, oneself included",
 		func(ctx context.Context, in *memberList) (page[node.Member], error) {
 			all, err := n.Members(ctx, in.Group)

@@ -105,6 +105,18 @@ func Join(state string) string {
 	return Line(state)
 }
 
+// Link says what a link is good for: how many come in unasked, or that somebody
+// approves.
+func Link(preApproved bool, uses uint64) string {
+	switch {
+	case !preApproved:
+		return "asking; somebody approves"
+	case uses == 1:
+		return "1 person, let in by any member"
+	}
+	return fmt.Sprintf("%d people, let in by any member", uses)
+}
+
 // Delivery says what became of a message. Held is not sent.
 func Delivery(state string, epoch *uint64, encrypted bool) string {
 	switch {
