@@ -73,6 +73,9 @@ func (m *Machine) Role(p PeerID) string {
 // Caps returns what p may do as a deputy.
 func (m *Machine) Caps(p PeerID) Caps { return m.st.caps(p) }
 
+// Careful reports whether this node signs nothing until a Compared.
+func (m *Machine) Careful() bool { return m.careful }
+
 // MayApprove reports whether this node may admit people.
 func (m *Machine) MayApprove() bool { return m.mayApprove() }
 

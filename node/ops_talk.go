@@ -95,6 +95,9 @@ func heldReason(m *group.Machine) string {
 			return "waiting for the other person's first key"
 		}
 	}
+	if m.Careful() {
+		return "this node has just started: it compares its log with a member's first"
+	}
 	if cur, ok := m.Current(); ok {
 		return fmt.Sprintf("waiting a moment for key %d", cur.Gen+1)
 	}
