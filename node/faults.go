@@ -21,6 +21,9 @@ func waitError(ctx context.Context) error {
 	return &Error{Kind: Interrupted, Message: "interrupted"}
 }
 
+// repairHint says what to do about a database that is damaged.
+const repairHint = "`conclave doctor --repair` keeps what can be read; members bring the rest"
+
 // diskError says what a person can do about a store that takes nothing more.
 func diskError(err error) error {
 	var known *Error
@@ -30,6 +33,8 @@ func diskError(err error) error {
 		return err
 	case errors.Is(err, store.ErrDiskFull):
 		return &Error{Kind: KindError, Message: "disk full", Hint: "free some space; reading goes on meanwhile", cause: err}
+	case errors.Is(err, store.ErrFailed) && errors.Is(err, store.ErrCorrupt):
+		return &Error{Kind: KindError, Message: err.Error(), Hint: repairHint, cause: err}
 	case errors.Is(err, store.ErrFailed), errors.As(err, &errno):
 		return &Error{Kind: KindError, Message: "the disk failed: " + err.Error(), Hint: "nothing that was acknowledged is lost; check the disk and start the node again", cause: err}
 	}

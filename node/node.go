@@ -224,7 +224,7 @@ func (n *Node) run(ctx context.Context) (err error) {
 	case err := <-n.fatal:
 		return diskError(err)
 	case <-n.db.Failed():
-		return diskError(store.ErrFailed)
+		return diskError(n.db.Writable())
 	}
 }
 
@@ -322,7 +322,7 @@ func homeError(err error) error {
 		{store.ErrNewerFormat, "this home was written by a newer conclave: use that version"},
 		{store.ErrUnsafeHome, "choose a folder of your own, not reachable by others"},
 		{store.ErrDamaged, "restore the folder from a backup"},
-		{store.ErrCorrupt, "`conclave doctor --repair` keeps what can be read; members bring the rest"},
+		{store.ErrCorrupt, repairHint},
 		{store.ErrDiskFull, "free some space, then try again"},
 		{fs.ErrPermission, "choose a folder that you may write to: --home DIR"},
 		{fs.ErrNotExist, "choose a folder that you may write to: --home DIR"},

@@ -111,6 +111,27 @@ func TestDamagedTable(t *testing.T) {
 	ok(t, db.Close())
 }
 
+// TestDamageWhileMerging: pebble comes upon a damaged block while it merges
+// tables. The store fails, and says that it is damage.
+func TestDamageWhileMerging(t *testing.T) {
+	dir := flipMaster(t)
+	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	ok(t, err)
+	path := slices.Min(tables)
+	b, err := os.ReadFile(path)
+	ok(t, err)
+	b[len(b)/2] ^= 1
+	ok(t, os.WriteFile(path, b, 0o600))
+	db, err := store.Open(dir, store.Options{})
+	ok(t, err)
+	s := spaceOf(t, db)
+	purged := s.Purge()
+	wantErr(t, purged, store.ErrCorrupt)
+	soon(t, "the failure", db.Failed())
+	wantErr(t, db.Writable(), store.ErrFailed)
+	wantErr(t, db.Writable(), store.ErrCorrupt)
+}
+
 // TestFlipped (FA-08): whatever byte of the database changes, nothing panics, no
 // record is another than was written, no batch is there in part, and none is
 // missing without an error, but for the exception that the package names.

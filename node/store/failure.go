@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -37,15 +38,20 @@ func (f *failure) fail(cause error) {
 	})
 }
 
-// err returns ErrFailed with its cause, or nil. The cause is text alone: a
-// caller that looks for ErrDiskFull means the one that did no harm.
+// err returns ErrFailed with its cause, or nil. The cause is text alone, for a
+// caller that looks for ErrDiskFull means the one that did no harm; but for
+// ErrCorrupt, where pebble came upon a damaged block while it merged tables:
+// it would at every start.
 func (f *failure) err() error {
 	select {
 	case <-f.failed:
-		return fmt.Errorf("%w: %v", ErrFailed, diskError(f.cause))
 	default:
 		return nil
 	}
+	if cause := readError(f.cause); errors.Is(cause, ErrCorrupt) {
+		return fmt.Errorf("%w: %w", ErrFailed, cause)
+	}
+	return fmt.Errorf("%w: %v", ErrFailed, diskError(f.cause))
 }
 
 // Infof is pebble's; it reports what it replays at start, and such.

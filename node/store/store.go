@@ -56,7 +56,8 @@ var (
 	// ErrDiskFull: free space is under the reserve, or there was none. Nothing
 	// was written; reading goes on.
 	ErrDiskFull = errors.New("disk full")
-	// ErrFailed: a write failed, so this DB writes nothing any more. It is not
+	// ErrFailed: a write failed, so this DB writes nothing any more; where that
+	// was for tables that are damaged, the error is ErrCorrupt as well. It is not
 	// known whether the batch that met the failure is on disk; earlier ones are.
 	// Reading goes on. Only a new process can open the database again.
 	ErrFailed = errors.New("store failed")
