@@ -72,3 +72,22 @@ func TestNoBaseInTheOwnLog(t *testing.T) {
 		t.Error("an own log begins where a peer says")
 	}
 }
+
+// What is held of another branch is not missing.
+func TestNoGapInAnotherBranch(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob")
+	alice, bob := w.all[0], w.all[1]
+	other := w.signMsg(bob, bob.nextMsg(nil, w.item("the other first")))
+	w.must(alice, Received{Record: other})
+	w.say(bob, "one")
+	w.say(bob, "two")
+	x := bob.nextMsg(nil, w.item("waits"))
+	x.Deps = []Head{{Author: alice.me, Lane: alice.lane, Seq: 1, Hash: Short{1}}}
+	w.must(alice, Received{Record: w.signMsg(bob, x)})
+	if n := len(alice.logs[chain{bob.me, bob.lane}].fork); n != 2 {
+		t.Fatalf("%d records lie on the second branch", n)
+	}
+	if gaps := alice.Gaps(); len(gaps) != 0 {
+		t.Errorf("gaps %+v, and everything is held", gaps)
+	}
+}

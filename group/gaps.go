@@ -68,7 +68,7 @@ func (m *Machine) Gaps() []Gap {
 	}
 	var out []Gap
 	for c, at := range first {
-		h := m.logs[c].height()
+		h := m.logs[c].heldBelow(at)
 		for _, b := range m.offers[c] {
 			if b.Base < at {
 				h = max(h, b.Base)

@@ -30,6 +30,21 @@ func (l *msgLog) height() uint64 {
 	return l.base + uint64(len(l.recs))
 }
 
+// heldBelow is height, or, where that is more, the number of the last record
+// below seq that is held of another branch.
+func (l *msgLog) heldBelow(seq uint64) uint64 {
+	h := l.height()
+	if l == nil {
+		return h
+	}
+	for _, r := range l.fork {
+		if r.seq < seq {
+			h = max(h, r.seq)
+		}
+	}
+	return h
+}
+
 // at returns the record held at seq of the branch that came first.
 func (l *msgLog) at(seq uint64) *message {
 	switch {
