@@ -104,8 +104,12 @@ func (n *member) checkOwnKeys() {
 		}
 	}
 	for _, h := range sortedKeys(n.disk.entries) {
-		f := n.w.oracle.by[h]
-		if _, ok := n.disk.keys[h]; f.Type == group.TypeEpoch && f.Author == n.me && n.w.book.forged[h] == "" && !ok {
+		v, err := n.w.decode(n.disk.entries[h]) // the oracle may not know it: it died before it looked
+		if err != nil {
+			n.w.fail("decode", "%v", err)
+		}
+		e := v.Entry()
+		if _, ok := n.disk.keys[h]; e.Type == group.TypeEpoch && e.Author == n.me && n.w.book.forged[h] == "" && !ok {
 			n.w.fail("S9", "%s stored an own epoch without its key", n.name)
 		}
 	}

@@ -53,7 +53,8 @@ var logMutants = []mutant{
 	{"catch-up: plaintext by its author's view", core, `	return !r.part && view.settings.History == HistoryAll && !view.removed(peer)`, `	return view != nil`, "TestMUST_89_PlaintextGivenTo"},
 	{"catch-up: plaintext not from a view in part", core, `	return !r.part && view.settings`, `	return view.settings`, "TestPlaintextOfAViewInPart"},
 	{"catch-up: what is not shown is not handed on", core, `	kept := k.m.visible(r) || next`, `	kept := true || next`, "TestHiddenIsNotNamed"},
-	{"catch-up: a branch that ends below a hole", core, `return next == nil || next.seq > h.Seq || next.before == r.hash`, `return true`, "TestABranchBelowAHoleIsOffered"},
+	{"catch-up: a branch that ends below a hole", core, `return next == nil || next.seq > h.Seq || next.before == r.hash`, `return next == nil || true`, "TestABranchBelowAHoleIsOffered"},
+	{"gap: not what another branch holds", core, `h := m.logs[c].heldBelow(at)`, `h := m.logs[c].height()`, "TestNoGapInAnotherBranch"},
 	{"catch-up: nothing twice", core, `return h.Base < r.seq && r.seq <= h.Seq && m.sameBranch(m.logs[c], r, h)`, `return false`, "TestBeyondTheCutIsForgotten"},
 
 	{"order: an entry is stored by the step that applies it", core, "	m.r.Batch.Entries = append(m.r.Batch.Entries, StoredEntry{", "	_ = append(m.r.Batch.Entries, StoredEntry{", "TestAbuse_NM08_OwnersEntryAndChunk"},

@@ -1,11 +1,9 @@
 package sim
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -67,17 +65,25 @@ func (m mutant) source(root string) (path, text string, err error) {
 // TestMutantsStand holds the table to the source: where a rule is written
 // otherwise now, its row has to follow.
 func TestMutantsStand(t *testing.T) {
+	seen := map[string]bool{}
 	for _, m := range allMutants() {
-		if _, _, err := m.source("../.."); err != nil {
-			t.Errorf("%s: %v", m.rule, err)
+		if _, _, err := m.source("../.."); err != nil || seen[m.rule] {
+			t.Errorf("%s: %v, named before: %v", m.rule, err, seen[m.rule])
+		}
+		seen[m.rule] = true
+	}
+	for _, k := range keptSchedules {
+		if !seen[k.rule] {
+			t.Errorf("seed %d is kept for %q, which is no mutant", k.seed, k.rule)
 		}
 	}
 }
 
 // TestMutants takes the rules of PROTOCOL.md out of the program one by one and
 // runs the test that is named for each: where it passes, nothing holds the rule,
-// and the run fails. The mutants exist as overlays of the build only. They run
-// with CONCLAVE_TEST=all; all of them, or those of one rule, by themselves:
+// and the run fails. A schedule that is kept for a rule has to find it missing as
+// well. They run with CONCLAVE_TEST=all; all of them, or those of one rule, by
+// themselves:
 //
 //	go test ./group/sim -run TestMutants -mutants -v -timeout 30m
 //	go test ./group/sim -run TestMutants/SERVE -mutants -v
@@ -89,10 +95,16 @@ func TestMutants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w, err := weaveAll(t.TempDir(), root, allMutants())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d mutants in one build, %d apart", len(allMutants())-len(w.apart), len(w.apart))
+	w.checkUnchanged(t)
 	for _, m := range allMutants() {
 		t.Run(m.rule, func(t *testing.T) {
 			t.Parallel()
-			killed, err := m.run(t.TempDir(), root)
+			killed, err := m.run(t, w)
 			switch {
 			case err != nil:
 				t.Error(err)
@@ -105,73 +117,119 @@ func TestMutants(t *testing.T) {
 	}
 }
 
+// checkUnchanged runs all named tests with no mutant on: they pass, so it is the
+// mutant that a test fails by.
+func (w *weave) checkUnchanged(t *testing.T) {
+	names := map[string][]string{}
+	for _, m := range allMutants() {
+		if in, name := m.test(); m.by != schedulesTest {
+			names[in] = append(names[in], name)
+		}
+	}
+	names[shell] = append(names[shell], "TestKept")
+	for in, tests := range names {
+		out, passed, err := w.run(in, "", "-test.run=^("+strings.Join(tests, "|")+")$")
+		if err != nil || !passed {
+			t.Fatalf("%s with no mutant on: %v\n%s", in, err, out)
+		}
+	}
+}
+
 // String is the change on two lines or few.
 func (m mutant) String() string {
 	short := func(s string) string { return strings.Join(strings.Fields(s), " ") }
 	return fmt.Sprintf("in %s\n  - %s\n  + %s", m.in, short(m.old), short(m.new))
 }
 
-// run returns what killed the mutant, "" where it survived.
-func (m mutant) run(dir, root string) (string, error) {
-	target, src, err := m.source(root)
-	if err != nil {
-		return "", err
+// test is the package and the name of the test that must fail.
+func (m mutant) test() (in, name string) {
+	if m.by == schedulesTest {
+		return shell, m.by
 	}
-	mutated := filepath.Join(dir, filepath.Base(target))
-	if err := os.WriteFile(mutated, []byte(strings.Replace(src, m.old, m.new, 1)), 0o600); err != nil {
-		return "", err
+	if in, name, ok := strings.Cut(m.by, "."); ok {
+		return in, name
 	}
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {target: mutated}})
-	if err != nil {
-		return "", err
-	}
-	list := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(list, overlay, 0o600); err != nil {
-		return "", err
-	}
-	return goTest(root, append([]string{"-overlay=" + list}, m.test()...)...)
+	return core, m.by
 }
 
-// test is the command line of the test that must fail.
-func (m mutant) test() []string {
+// run returns what killed the mutant, "" where it survived.
+func (m mutant) run(t *testing.T, w *weave) (string, error) {
+	if w.apart[m.rule] {
+		var err error
+		if w, err = weaveApart(t.TempDir(), w.root, m); err != nil {
+			return "", err
+		}
+	}
+	found, err := m.runKept(t, w)
+	if err != nil || found != "" && m.by == schedulesTest {
+		return found, err
+	}
+	in, name := m.test()
+	args := []string{"-test.failfast", "-test.run=^" + name + "$"}
 	if m.by == schedulesTest {
-		return []string{"-run=^TestSchedules$", "./group/sim", "-first"}
+		args = append(args, "-first")
 	}
-	pkg := "./group"
-	if in, _, ok := strings.Cut(m.by, "."); ok {
-		pkg = "./" + in
+	out, passed, err := w.run(in, m.rule, args...)
+	if err != nil || passed {
+		return "", err
 	}
-	name := m.by[strings.LastIndex(m.by, ".")+1:]
-	return []string{"-failfast", "-run=^" + name + "$", pkg}
+	return deathOf(out)
+}
+
+// runKept runs the schedules that are kept for the rule. One that does not find
+// it missing any more is of no use: a change of the simulation made it another.
+func (m mutant) runKept(t *testing.T, w *weave) (found string, err error) {
+	for _, k := range keptSchedules {
+		if k.rule != m.rule {
+			continue
+		}
+		out, passed, err := w.run(shell, m.rule, "-test.run=^TestKept$/^"+k.name()+"$")
+		if err != nil {
+			return "", err
+		}
+		if passed {
+			out, _, err = w.run(shell, m.rule, "-test.run=^TestSchedules$", "-schedules=300")
+			t.Errorf("the kept schedule %s finds nothing now; if one does, it is this: %v\n%s", k.name(), err, lastLine(out, "again: "))
+			continue
+		}
+		if found, err = deathOf(out); err != nil {
+			return "", err
+		}
+	}
+	return found, nil
+}
+
+// lastLine is the last line of a text that has a mark in it.
+func lastLine(text, mark string) (last string) {
+	for l := range strings.Lines(text) {
+		if strings.Contains(l, mark) {
+			last = strings.TrimSpace(l)
+		}
+	}
+	return last
 }
 
 var (
 	failedTest = regexp.MustCompile(`--- FAIL: (\S+)`)
-	passedTest = regexp.MustCompile(`--- PASS: (\S+)`)
 	died       = regexp.MustCompile(`(?m)^(panic: |fatal error: |runtime: goroutine stack exceeds)`)
 	violated   = regexp.MustCompile(`seed (\d+), \d+ steps: ([^:\n]+)`)
 	endless    = regexp.MustCompile(`panic: test timed out`)
 )
 
-// goTest returns the name of the test that failed, and of the invariant; "" where
-// all passed.
-func goTest(root string, args ...string) (string, error) {
-	cmd := exec.Command("go", append([]string{"test", "-v", "-vet=off", "-count=1", "-timeout=60s"}, args...)...)
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CONCLAVE_TEST=")
-	out, err := cmd.CombinedOutput()
-	v, f := violated.FindSubmatch(out), failedTest.FindSubmatch(out)
+// deathOf reads from the output of a failed run the name of the test, and of the
+// invariant.
+func deathOf(out string) (string, error) {
+	f := failedTest.FindAllStringSubmatch(out, -1)
+	v := violated.FindStringSubmatch(out)
 	switch {
-	case err == nil && passedTest.Match(out):
-		return "", nil
-	case v != nil:
-		return fmt.Sprintf("TestSchedules, seed %s: %s", v[1], v[2]), nil
-	case f != nil:
-		return string(f[1]), nil
-	case endless.Match(out):
+	case v != nil && f != nil:
+		return fmt.Sprintf("%s, seed %s: %s", f[len(f)-1][1], v[1], v[2]), nil
+	case endless.MatchString(out):
 		return "a test that does not end", nil
-	case died.Match(out):
+	case f != nil:
+		return f[0][1], nil
+	case died.MatchString(out):
 		return "a panic", nil
 	}
-	return "", fmt.Errorf("no test ran: %v\n%s", err, out)
+	return "", fmt.Errorf("no test ran:\n%s", out)
 }

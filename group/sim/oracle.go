@@ -229,7 +229,9 @@ func (o *oracle) of(n *member) *view {
 		set.add(o.by[o.gid].i)
 	}
 	for h := range n.disk.entries {
-		set.add(o.by[h].i)
+		if f := o.by[h]; f != nil { // else it died when that was durable, and nobody has looked yet
+			set.add(f.i)
+		}
 	}
 	if o.forks && set.key() != o.held.key() {
 		o.judgeFor(set)

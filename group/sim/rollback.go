@@ -44,7 +44,7 @@ func (n *member) othersHoldAll() bool {
 	w := n.w
 	held := func(h keys.Hash) bool {
 		return slices.ContainsFunc(w.all, func(p *member) bool {
-			if p == n || !p.up || p.busy || p.side != n.side || !p.m.Serves(n.me) {
+			if p == n || !p.up || p.busy || p.side != n.side || w.deaf[pair{n, p}] || w.deaf[pair{p, n}] || !p.m.Serves(n.me) {
 				return false
 			}
 			_, entry := p.disk.entries[h]

@@ -39,7 +39,7 @@ func all() bool { return os.Getenv("CONCLAVE_TEST") == "all" }
 
 // TestSchedules runs schedules on all processors. Of those that fail it prints
 // the first one's small form, the line that runs that again, and the others'
-// seeds. This many takes about half an hour:
+// seeds. This many takes about ten minutes on two processors:
 //
 //	go test ./group/sim -run TestSchedules -schedules 10000 -timeout 2h -v
 func TestSchedules(t *testing.T) {
