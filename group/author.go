@@ -12,6 +12,9 @@ func (m *Machine) draft(t Type, body any, term uint64) *entry {
 		GID: m.g.gid, Type: t, Author: m.me, Lane: m.lane, Seq: 1, Time: m.now, Term: term,
 		Seen: m.g.heads(m.me), Body: keys.Marshal(body), body: body,
 	}
+	if b, is := body.(*Transfer); is {
+		e.Seen = m.g.seeing(e.Seen, m.g.byHash[short(b.Accept)])
+	}
 	if tip := m.ownTip(); tip != nil {
 		e.Prev = tip.eh
 		if tip.Lane == m.lane {
@@ -96,10 +99,20 @@ func (m *Machine) publishEntry(e *entry) {
 // CreateID makes the first entry of a new group: the group's ID and the GENESIS
 // to give to a Machine of that ID in a Create. Entropy is 32 fresh bytes.
 func CreateID(self *keys.Identity, s Settings, requireE2EE bool, now uint64, entropy keys.Secret) (Hash, Verified, error) {
+	return createID(self, s, requireE2EE, nil, now, entropy)
+}
+
+// ForkID is CreateID for a group that goes on where another one, its parent,
+// cannot.
+func ForkID(self *keys.Identity, s Settings, requireE2EE bool, parent Hash, now uint64, entropy keys.Secret) (Hash, Verified, error) {
+	return createID(self, s, requireE2EE, parent[:], now, entropy)
+}
+
+func createID(self *keys.Identity, s Settings, requireE2EE bool, parent []byte, now uint64, entropy keys.Secret) (Hash, Verified, error) {
 	if !s.valid() || requireE2EE && !s.E2EE {
 		return Hash{}, Verified{}, ErrBody
 	}
-	body := &Genesis{Settings: s, RequireE2EE: requireE2EE, Salt: keys.Derive(entropy, "genesis", 0)}
+	body := &Genesis{Settings: s, RequireE2EE: requireE2EE, Salt: keys.Derive(entropy, "genesis", 0), Parent: parent}
 	e := &Entry{Type: TypeGenesis, Author: self.PeerID(), Seq: 1, Ord: 1, Time: now, Term: 1, Body: keys.Marshal(body), body: body}
 	rec := self.Sign(keys.LabelEntry, Hash{}, keys.Marshal(e))
 	return rec.Hash(), Verified{Payload: append([]byte{byte(KindEntry)}, rec.Encode()...), Hash: rec.Hash(), v: e}, nil
@@ -204,6 +217,61 @@ func (m *Machine) onDeputyRemove(p PeerID) error {
 	for g := m.st.grant(p); g != nil; g = m.st.grant(p) { // a later one does not end an earlier one
 		if _, err := m.write(TypeRevoke, &Revoke{Grant: g.eh, Cuts: m.cuts(p)}); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// onTakeOver says that this person would be the group's owner, after the term
+// that is.
+func (m *Machine) onTakeOver() error {
+	owner, term := m.st.owner()
+	if owner == m.me || m.g.direct != nil {
+		return ErrNotAllowed
+	}
+	if m.accepted(m.me, term) != nil {
+		return nil
+	}
+	_, err := m.write(TypeAccept, &Accept{Term: term})
+	return err
+}
+
+// onHandOver makes another member the owner, who has said so.
+// (PROTOCOL.md, "Authority")
+func (m *Machine) onHandOver(to PeerID) error {
+	owner, term := m.st.owner()
+	switch {
+	case owner != m.me || m.g.direct != nil || to == m.me:
+		return ErrNotAllowed
+	case !m.st.member(to):
+		return ErrNotMember
+	}
+	acc := m.accepted(to, term)
+	if acc == nil {
+		return ErrNoRequest
+	}
+	_, err := m.write(TypeTransfer, &Transfer{To: to, Accept: acc.eh})
+	return err
+}
+
+// seeing adds an entry to heads that do not reach it.
+func (g *graph) seeing(heads []Head, e *entry) []Head {
+	if e == nil || slices.ContainsFunc(heads, func(h Head) bool {
+		d := g.byHash[h.Hash]
+		return d == e || d.past.has(e.idx)
+	}) {
+		return heads
+	}
+	heads = append(slices.Clone(heads), Head{Author: e.Author, Lane: e.Lane, Seq: e.Seq, Hash: short(e.eh)})
+	slices.SortFunc(heads, compareHeads)
+	return heads
+}
+
+// accepted is the entry by which p would follow the owner of a term, nil if none.
+func (m *Machine) accepted(p PeerID, term uint64) *entry {
+	for _, e := range slices.Backward(m.g.order) {
+		if b, is := e.body.(*Accept); is && e.Author == p && b.Term == term && !m.st.isVoid(e) {
+			return e
 		}
 	}
 	return nil

@@ -46,6 +46,8 @@ func (e *entry) subject() PeerID {
 		return b.Joiner
 	case *Grant:
 		return b.Peer
+	case *Transfer:
+		return b.To
 	case *Removal:
 		return b.Peer
 	}

@@ -73,6 +73,19 @@ func (m *Machine) Role(p PeerID) string {
 // Caps returns what p may do as a deputy.
 func (m *Machine) Caps(p PeerID) Caps { return m.st.caps(p) }
 
+// Parent returns the group that this one goes on for, if there is one.
+func (m *Machine) Parent() (Hash, bool) {
+	e := m.g.byHash[short(m.g.gid)]
+	if e == nil || m.g.direct != nil {
+		return Hash{}, false
+	}
+	b, is := e.body.(*Genesis)
+	if !is || len(b.Parent) != 32 {
+		return Hash{}, false
+	}
+	return Hash(b.Parent), true
+}
+
 // Careful reports whether this node signs nothing until a Compared.
 func (m *Machine) Careful() bool { return m.careful }
 

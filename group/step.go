@@ -95,6 +95,10 @@ type (
 		Caps Caps
 	}
 	DeputyRemove struct{ Peer PeerID }
+	// TakeOver says that this person would be the owner; HandOver makes a
+	// member who said so the owner.
+	TakeOver struct{}
+	HandOver struct{ Peer PeerID }
 	// LinkAdd makes a link; LinkRevoke ends it.
 	LinkAdd struct {
 		Key         [32]byte // public half of the key that the link's secret gives
@@ -140,6 +144,8 @@ func (SetName) event()      {}
 func (NewBundle) event()    {}
 func (DeputyAdd) event()    {}
 func (DeputyRemove) event() {}
+func (TakeOver) event()     {}
+func (HandOver) event()     {}
 func (LinkAdd) event()      {}
 func (LinkRevoke) event()   {}
 func (LinkUsed) event()     {}
@@ -339,6 +345,10 @@ func (m *Machine) handle(ev Event) error {
 		return m.onDeputyAdd(ev)
 	case DeputyRemove:
 		return m.onDeputyRemove(ev.Peer)
+	case TakeOver:
+		return m.onTakeOver()
+	case HandOver:
+		return m.onHandOver(ev.Peer)
 	case LinkAdd:
 		return m.onLinkAdd(ev)
 	case LinkRevoke:

@@ -116,7 +116,9 @@ func eventText(m *group.Machine, e group.EntryInfo) string {
 	case group.TypeRevoke:
 		return whom + " is no deputy any more, by " + who
 	case group.TypeTransfer:
-		return "the group has a new owner"
+		return fmt.Sprintf("%s is the owner now, instead of %s", whom, who)
+	case group.TypeAccept:
+		return who + " is ready to take the group over"
 	}
 	return ""
 }

@@ -26,14 +26,21 @@ func (n *Node) CreateGroup(ctx context.Context, c CreateGroup) (GroupInfo, error
 	if err != nil {
 		return GroupInfo{}, personError(err)
 	}
-	r, err := n.addRoom(gid, groupRef{})
+	r, err := n.newRoom(ctx, gid, genesis)
 	if err != nil {
 		return GroupInfo{}, personError(err)
 	}
-	if _, err := r.act(ctx, group.Create{Genesis: genesis}); err != nil {
-		return GroupInfo{}, personError(err)
-	}
 	return n.groupInfo(ctx, r)
+}
+
+// newRoom begins a group of this person's own.
+func (n *Node) newRoom(ctx context.Context, gid keys.Hash, genesis group.Verified) (*room, error) {
+	r, err := n.addRoom(gid, groupRef{})
+	if err != nil {
+		return nil, err
+	}
+	_, err = r.act(ctx, group.Create{Genesis: genesis})
+	return r, err
 }
 
 func settingsOf(c CreateGroup) (group.Settings, error) {
@@ -112,6 +119,9 @@ func (n *Node) groupInfo(ctx context.Context, r *room) (g GroupInfo, err error) 
 		if m.Direct() == nil {
 			g.OwnerPeerID, g.Join, g.Settings = m.Owner().String(), ptr(m.Owner().String()+"/"+r.gid.String()), shownSettings(m)
 			g.CatchingUp = r.progress.Load()
+			if p, forked := m.Parent(); forked {
+				g.Parent = ptr(p.String())
+			}
 		}
 		if m.Local().Hidden {
 			g.Role = "none"

@@ -35,7 +35,8 @@ type GroupInfo struct {
 	Marked      string  `json:"marked"` // no, soft, hard
 	Join        *string `json:"join"`   // what another person types after `conclave join`; null for a conversation
 	OwnerPeerID string  `json:"owner_peer_id,omitempty"`
-	Keep        *string `json:"keep"` // how long messages are kept here; null: for ever
+	Parent      *string `json:"parent,omitempty"` // the group that this one goes on for
+	Keep        *string `json:"keep"`             // how long messages are kept here; null: for ever
 
 	// Of one group that is shown.
 	Settings   *GroupSettings `json:"settings,omitempty"`
@@ -140,6 +141,22 @@ type Link struct {
 	Expires     *string `json:"expires"`
 	PreApproved bool    `json:"preapproved"`
 	State       string  `json:"state"` // open, revoked, retired, used up, expired
+}
+
+// Handover answers `transfer`.
+type Handover struct {
+	GroupID     string `json:"group_id"`
+	PeerID      string `json:"peer_id"`
+	State       string `json:"state"` // accepted: ready to take over; transferred: the owner now
+	OwnerPeerID string `json:"owner_peer_id"`
+}
+
+// Fork answers `group fork`.
+type Fork struct {
+	GroupID string   `json:"group_id"`
+	Name    string   `json:"name"`
+	Parent  string   `json:"parent"`
+	Invited []string `json:"invited"` // peer IDs
 }
 
 // Deputy answers `deputy add` and `deputy remove`.

@@ -136,6 +136,18 @@ func (c *Client) Unban(ctx context.Context, group, peer string) (node.Change, er
 	return post[node.Change](ctx, c, "/v1/unban", onPeer{group, peer})
 }
 
+func (c *Client) Transfer(ctx context.Context, group, peer string) (node.Handover, error) {
+	return post[node.Handover](ctx, c, "/v1/transfer", onPeer{group, peer})
+}
+
+func (c *Client) TakeOver(ctx context.Context, group string) (node.Handover, error) {
+	return post[node.Handover](ctx, c, "/v1/transfer/accept", onGroup{group})
+}
+
+func (c *Client) Fork(ctx context.Context, group, name string) (node.Fork, error) {
+	return post[node.Fork](ctx, c, "/v1/fork", forkGroup{group, name})
+}
+
 func (c *Client) AddDeputy(ctx context.Context, group, peer string, can []string) (node.Deputy, error) {
 	return post[node.Deputy](ctx, c, "/v1/deputies", deputyAdd{group, peer, can})
 }

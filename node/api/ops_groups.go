@@ -40,6 +40,11 @@ type onPeer struct {
 	Peer  string `json:"peer" doc:"PEER"`
 }
 
+type forkGroup struct {
+	Group string `json:"group" doc:"GROUP"`
+	Name  string `json:"name,omitempty" doc:"Of the new group; without it, the old one's with a number"`
+}
+
 type deputyAdd struct {
 	Group string   `json:"group" doc:"GROUP"`
 	Peer  string   `json:"peer" doc:"PEER"`
@@ -94,6 +99,18 @@ func registerMembership(a huma.API, n *node.Node) {
 	handle(a, http.MethodPost, "/v1/deputies/remove", "removeDeputy", "Take that back (owner)",
 		func(ctx context.Context, in *body[onPeer]) (node.Deputy, error) {
 			return n.RemoveDeputy(ctx, in.Body.Group, in.Body.Peer)
+		})
+	handle(a, http.MethodPost, "/v1/transfer", "transfer", "Make a member the owner who has accepted (owner)",
+		func(ctx context.Context, in *body[onPeer]) (node.Handover, error) {
+			return n.Transfer(ctx, in.Body.Group, in.Body.Peer)
+		})
+	handle(a, http.MethodPost, "/v1/transfer/accept", "acceptTransfer", "Be ready to take a group over",
+		func(ctx context.Context, in *body[onGroup]) (node.Handover, error) {
+			return n.TakeOver(ctx, in.Body.Group)
+		})
+	handle(a, http.MethodPost, "/v1/fork", "forkGroup", "Begin a new group in the place of one, with everyone invited",
+		func(ctx context.Context, in *body[forkGroup]) (node.Fork, error) {
+			return n.Fork(ctx, in.Body.Group, in.Body.Name)
 		})
 	changes := []struct {
 		name, summary string
