@@ -5,7 +5,8 @@
 // protocol's invariants, and after the faults stop that everybody converges.
 //
 // One seed is one schedule: the same seed runs the same one again. Only what
-// HPKE draws differs, and nothing follows from it.
+// HPKE draws differs, and nothing follows from it. One that fails is made as small
+// as it goes; see Shrink.
 package sim
 
 import (

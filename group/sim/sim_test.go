@@ -47,6 +47,11 @@ func TestSchedules(t *testing.T) {
 	if *without != "" {
 		cfg.Without = strings.Split(*without, ",")
 	}
+	for _, kind := range cfg.Without {
+		if !slices.Contains(faultKinds, kind) {
+			t.Fatalf("%q is no kind of fault: %v", kind, faultKinds)
+		}
+	}
 	if *replay > 0 {
 		replayOne(t, cfg)
 		return
