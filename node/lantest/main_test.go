@@ -41,6 +41,8 @@ func play(part string, args []string) {
 		beStranger(args)
 	case "foul":
 		playFoul(args)
+	case "proxy":
+		beProxy(args[0], args[1], args[2])
 	}
 }
 
