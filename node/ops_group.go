@@ -85,7 +85,7 @@ func (n *Node) Groups(ctx context.Context, all bool) ([]GroupInfo, error) {
 			return nil, err
 		}
 		if all || g.Role != "none" {
-			g.OwnerPeerID, g.Settings, g.CatchingUp = "", nil, nil
+			g.OwnerPeerID, g.Settings, g.CatchingUp, g.CannotRead = "", nil, nil, nil
 			out = append(out, g)
 		}
 	}
@@ -110,12 +110,14 @@ func (n *Node) Group(ctx context.Context, ref string) (GroupInfo, error) {
 }
 
 func (n *Node) groupInfo(ctx context.Context, r *room) (g GroupInfo, err error) {
+	var blind []keys.PeerID
 	err = r.look(ctx, func(m *group.Machine) {
 		g = GroupInfo{
 			GroupID: r.gid.String(), Name: n.groupName(m), Role: m.Role(n.me), Members: len(m.Members()),
 			E2EE: m.Settings().E2EE, Epoch: newestHeld(m), Marked: m.Marked(n.clock()).String(),
 			Keep: r.keepText(),
 		}
+		blind = cannotRead(m, false)
 		if m.Direct() == nil {
 			g.OwnerPeerID, g.Join, g.Settings = m.Owner().String(), ptr(m.Owner().String()+"/"+r.gid.String()), shownSettings(m)
 			g.CatchingUp = r.progress.Load()
@@ -130,6 +132,7 @@ func (n *Node) groupInfo(ctx context.Context, r *room) (g GroupInfo, err error) 
 			g.Marked = group.Unmarked.String()
 		}
 	})
+	g.CannotRead = peerTexts(blind)
 	return g, err
 }
 

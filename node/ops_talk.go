@@ -39,7 +39,9 @@ func (r *room) send(ctx context.Context, texts []string, plain, wait bool) ([]Se
 		}
 		items[i] = group.Item{ID: id, Text: t}
 	}
+	var blind []keys.PeerID
 	j := job{events: []group.Event{group.Send{Items: items, Plain: plain}}}
+	j.look = func(m *group.Machine) { blind = cannotRead(m, plain) }
 	if wait {
 		j.wait = make(chan group.SentItem, len(items))
 	}
@@ -49,17 +51,49 @@ func (r *room) send(ctx context.Context, texts []string, plain, wait bool) ([]Se
 	}
 	sent := rds[0].Sent
 	out := r.sentAnswers(ctx, items, sent, plain)
+	names := peerTexts(blind)
+	for i := range out {
+		out[i].CannotRead = names
+	}
 	if wait {
 		return r.awaitSent(ctx, out, j.wait)
 	}
 	return out, nil
 }
 
+// mostBlind is how many members an answer to Send names.
+const mostBlind = 32
+
+// cannotRead lists members who, as far as this node knows, do not hold the key
+// that a line goes out under now: none while there is no such key.
+func cannotRead(m *group.Machine, plain bool) (out []keys.PeerID) {
+	cur, held := m.Current()
+	if plain || !held || !m.Settings().E2EE {
+		return nil
+	}
+	for _, p := range m.Members() {
+		if !m.Holds(p, cur.EID) {
+			if out = append(out, p); len(out) == mostBlind {
+				break
+			}
+		}
+	}
+	return out
+}
+
+func peerTexts(peers []keys.PeerID) []string {
+	out := make([]string, len(peers))
+	for i, p := range peers {
+		out[i] = p.String()
+	}
+	return out
+}
+
 // sentAnswers says of each item whether it has left.
 func (r *room) sentAnswers(ctx context.Context, items []group.Item, sent []group.SentItem, plain bool) []Sent {
 	out := make([]Sent, len(items))
 	for i, it := range items {
-		out[i] = Sent{GroupID: r.gid.String(), MessageID: it.ID.String(), State: "held", Encrypted: !plain}
+		out[i] = Sent{GroupID: r.gid.String(), MessageID: it.ID.String(), State: "held", Encrypted: !plain, CannotRead: []string{}}
 		if k := slices.IndexFunc(sent, func(s group.SentItem) bool { return s.ID == it.ID }); k >= 0 {
 			out[i].markSent(sent[k])
 		}
@@ -148,7 +182,7 @@ func (n *Node) DM(ctx context.Context, peer, text string) (Sent, error) {
 	}
 	r.syncer.from(p)
 	if text == "" {
-		return Sent{GroupID: gid.String(), State: "open"}, nil
+		return Sent{GroupID: gid.String(), State: "open", CannotRead: []string{}}, nil
 	}
 	sent, err := r.send(ctx, []string{text}, false, false)
 	if err != nil {

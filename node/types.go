@@ -41,6 +41,7 @@ type GroupInfo struct {
 	// Of one group that is shown.
 	Settings   *GroupSettings `json:"settings,omitempty"`
 	CatchingUp *Progress      `json:"catching_up,omitempty"`
+	CannotRead []string       `json:"cannot_read,omitempty"` // as of Sent, for the next line
 }
 
 // GroupSettings are what a group was created with, or set to since.
@@ -176,6 +177,10 @@ type Sent struct {
 	EID       *string `json:"eid"`
 	Encrypted bool    `json:"encrypted"`
 	Hint      string  `json:"hint,omitempty"` // why it is held
+
+	// CannotRead are members who are not known to hold the key, at most 32 of
+	// them; Keys lists all. They read the line once they have it.
+	CannotRead []string `json:"cannot_read"`
 }
 
 // LogLine is one line of `log`.

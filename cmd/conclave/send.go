@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -48,8 +50,48 @@ func runSend(ctx context.Context, a *app, o sendOptions) error {
 		return err
 	}
 	return a.withNode(ctx, func(ctx context.Context, c *api.Client) error {
+		if err := a.warnUnread(ctx, c, o, new([]string)); err != nil {
+			return err
+		}
 		return a.sendTexts(ctx, c, o, []string{o.text})
 	})
+}
+
+// warnUnread tells the person who types, before a line is taken, which members
+// will not be able to read it as long as they lack its key. It says nothing
+// twice, and nothing in a pipe.
+func (a *app) warnUnread(ctx context.Context, c *api.Client, o sendOptions, told *[]string) error {
+	if a.json || o.plain || !isTerminal(a.stdin) {
+		return nil
+	}
+	g, err := c.Group(ctx, o.group)
+	if err != nil || slices.Equal(g.CannotRead, *told) {
+		return err
+	}
+	*told = g.CannotRead
+	if len(g.CannotRead) > 0 {
+		fmt.Fprintf(a.stderr, "conclave: not known to hold the key, and cannot read this until then: %s\n", list(a.names(ctx, c, o.group, g.CannotRead)))
+	}
+	return nil
+}
+
+// names names members for a sentence, a few of them.
+func (a *app) names(ctx context.Context, c *api.Client, group string, peers []string) (out []string) {
+	const few = 5
+	known := map[string]string{}
+	for m, err := range c.Members(ctx, group) {
+		if err != nil {
+			break // their fingerprints will do
+		}
+		known[m.PeerID] = m.Name
+	}
+	for i, p := range peers {
+		if i == few {
+			return append(out, fmt.Sprintf("and %d more", len(peers)-few))
+		}
+		out = append(out, words.Who(known[p], p))
+	}
+	return out
 }
 
 // checkText refuses an argument that is too long to be a message.
@@ -94,9 +136,13 @@ func (a *app) sendLines(ctx context.Context, c *api.Client, o sendOptions) error
 	if _, err := c.Group(ctx, o.group); err != nil {
 		return err
 	}
+	var told []string
 	lines := make(chan line, api.MaxTexts)
 	go readLines(ctx, a.stdin, lines)
 	for {
+		if err := a.warnUnread(ctx, c, o, &told); err != nil {
+			return err
+		}
 		batch, last := nextBatch(ctx, lines)
 		if len(batch) > 0 {
 			if err := a.sendTexts(ctx, c, o, batch); err != nil {
