@@ -132,10 +132,24 @@ func TestDamageWhileMerging(t *testing.T) {
 	wantErr(t, db.Writable(), store.ErrCorrupt)
 }
 
-// TestFlipped (FA-08): whatever byte of the database changes, nothing panics, no
-// record is another than was written, no batch is there in part, and none is
+// TestMissingTable: a database that lacks a file of its own is damaged, whatever
+// the system says of the file.
+func TestMissingTable(t *testing.T) {
+	dir := flipMaster(t)
+	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	ok(t, err)
+	ok(t, os.Remove(slices.Min(tables)))
+	_, err = store.Open(dir, store.Options{})
+	wantErr(t, err, store.ErrCorrupt)
+	if strings.Contains(err.Error(), "\n") {
+		t.Errorf("in more than a line: %q", err)
+	}
+}
+
+// TestAbuse_FA08_FlippedDatabase: whatever byte of the database changes, nothing
+// panics, no record is another than was written, no batch is there in part, and none is
 // missing without an error, but for the exception that the package names.
-func TestFlipped(t *testing.T) {
+func TestAbuse_FA08_FlippedDatabase(t *testing.T) {
 	runs := 60
 	if thorough() {
 		runs = 1000

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"strings"
 	"sync"
@@ -71,7 +72,8 @@ func Open(dir string, opts Options) (*DB, error) {
 	db := &DB{dir: dir, fs: opts.FS, state: newFailure(opts.Logger), idle: make(chan struct{})}
 	db.reserve = reserveOf(opts.FS, dir)
 	if db.await(func() error { return db.open(opts.ReadOnly) }) != nil {
-		if db.optionsDamaged() {
+		// The folder is there: a file that is not should be.
+		if errors.Is(db.state.cause, fs.ErrNotExist) || db.optionsDamaged() {
 			return nil, fmt.Errorf("open store: %w: %s", ErrCorrupt, firstLine(db.state.cause))
 		}
 		return nil, fmt.Errorf("open store: %w", readError(db.state.cause))

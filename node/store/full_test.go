@@ -26,10 +26,10 @@ func smallVolume(t *testing.T, size int) string {
 	return dir
 }
 
-// TestDiskFull (FA-03): on a volume that fills up, commits are refused and
+// TestAbuse_FA03_FullVolume: on a volume that fills up, commits are refused and
 // reading goes on; on one without a single free byte opening says "disk full";
 // and when there is space again everything acknowledged is there.
-func TestDiskFull(t *testing.T) {
+func TestAbuse_FA03_FullVolume(t *testing.T) {
 	vol := smallVolume(t, 8<<20)
 	dir, ballast := filepath.Join(vol, "home"), filepath.Join(vol, "ballast")
 	var acked int

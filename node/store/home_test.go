@@ -199,8 +199,8 @@ func TestOwnFolder(t *testing.T) {
 	}
 }
 
-// TestNewerFormat (FA-12): refused, and no file is made, changed or touched.
-func TestNewerFormat(t *testing.T) {
+// TestAbuse_FA12_NewerFormat: refused, and no file is made, changed or touched.
+func TestAbuse_FA12_NewerFormat(t *testing.T) {
 	h, dir := newHome(t)
 	ok(t, h.Close())
 	ok(t, os.WriteFile(filepath.Join(dir, "version"), []byte("2\n"), 0o600))
@@ -283,9 +283,9 @@ func TestSettings(t *testing.T) {
 	wantErr(t, err, store.ErrDamaged)
 }
 
-// TestHomeFlipped (FA-08): a home in which one byte changed is refused, or it is
+// TestAbuse_FA08_FlippedHome: a home in which one byte changed is refused, or it is
 // what it was.
-func TestHomeFlipped(t *testing.T) {
+func TestAbuse_FA08_FlippedHome(t *testing.T) {
 	runs := 200
 	if thorough() {
 		runs = 1000

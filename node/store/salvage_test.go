@@ -106,9 +106,9 @@ func TestSalvageHopeless(t *testing.T) {
 	}
 }
 
-// TestSalvageFlipped: whatever byte changes, nothing panics and no record is
+// TestAbuse_FA08_FlippedSalvage: whatever byte changes, nothing panics and no record is
 // another than was written.
-func TestSalvageFlipped(t *testing.T) {
+func TestAbuse_FA08_FlippedSalvage(t *testing.T) {
 	runs := 10
 	if thorough() {
 		runs = 100
