@@ -92,7 +92,7 @@ func (re *Restore) begin(s secrets) error {
 	if err := removeRestoring(at); err != nil {
 		return err
 	}
-	at, err := prepareHome(at)
+	at, err := prepareHome(at, upgrades)
 	if err != nil {
 		return err
 	}

@@ -6,15 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"conclave/keys"
 )
-
-// format is the newest layout of a home that this program reads and writes.
-const format = 1
 
 // The files of a home.
 const (
@@ -42,27 +37,32 @@ type Home struct {
 type FaultFunc func(step, name string) error
 
 // OpenHome opens the folder dir for one node, making it and its identity first
-// if need be. Close gives it back. Errors: ErrUnsafeHome, ErrNewerFormat,
+// if need be, and brings one of an older format to the present one. Close gives
+// it back. Errors: ErrUnsafeHome, ErrNewerFormat,
 // ErrLocked, ErrDamaged, ErrDiskFull, those of the file system.
 func OpenHome(dir string) (*Home, error) {
-	dir, err := prepareHome(dir)
+	return openHome(dir, upgrades, nil)
+}
+
+func openHome(dir string, f formats, fault FaultFunc) (*Home, error) {
+	dir, err := prepareHome(dir, f)
 	if err != nil {
 		return nil, err
 	}
-	h := &Home{dir: dir}
+	h := &Home{dir: dir, fault: fault}
 	if h.lock, err = lockHome(dir); err != nil {
 		return nil, err
 	}
-	if err := h.load(); err != nil {
+	if err := h.load(f); err != nil {
 		h.Close()
 		return nil, err
 	}
 	return h, nil
 }
 
-func (h *Home) load() (err error) {
+func (h *Home) load(f formats) (err error) {
 	// A newer program may have had the home between our first look and the lock.
-	if err := checkVersion(h.dir); err != nil {
+	if err := h.upgrade(f); err != nil {
 		return err
 	}
 	if err := checkSocket(h.Socket()); err != nil {
@@ -101,7 +101,7 @@ func SocketPath(dir string) string { return filepath.Join(dir, socketFile) }
 // be. It takes no lock: it may run beside a node, or beside itself, and all
 // callers get the same identity. Errors: those of OpenHome but ErrLocked.
 func InitIdentity(dir string) (*keys.Identity, error) {
-	dir, err := prepareHome(dir)
+	dir, err := prepareHome(dir, upgrades)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +118,7 @@ func ReadIdentity(dir string) (*keys.Identity, error) {
 	if err := checkFolder(dir); err != nil {
 		return nil, err
 	}
-	if err := checkVersion(dir); err != nil {
+	if _, err := upgrades.version(dir); err != nil {
 		return nil, err
 	}
 	seed, err := readKeyFile(filepath.Join(dir, identityFile))
@@ -134,7 +134,7 @@ func ReadIdentity(dir string) (*keys.Identity, error) {
 // prepareHome makes dir a folder of our own with a version file and returns its
 // absolute path. Everything that is checked is checked before anything is
 // touched.
-func prepareHome(dir string) (string, error) {
+func prepareHome(dir string, f formats) (string, error) {
 	// Absolute and clean: with a slash at its end a symbolic link would pass for
 	// the folder that it leads to.
 	dir, err := filepath.Abs(dir)
@@ -147,9 +147,9 @@ func prepareHome(dir string) (string, error) {
 	if err := checkFolder(dir); err != nil {
 		return "", err
 	}
-	err = checkVersion(dir)
+	_, err = f.version(dir)
 	if errors.Is(err, ErrNoHome) {
-		err = startHome(dir)
+		err = startHome(dir, f)
 	}
 	if err != nil {
 		return "", err
@@ -159,16 +159,16 @@ func prepareHome(dir string) (string, error) {
 
 // startHome writes the version file. A folder that holds our keys but no
 // version is no new home.
-func startHome(dir string) error {
+func startHome(dir string, f formats) error {
 	err := refuseOrphans(dir, versionFile, identityFile, masterFile, keybagFile, databaseDir)
 	if err != nil {
 		// Perhaps somebody else has just started it.
-		if now := checkVersion(dir); !errors.Is(now, ErrNoHome) {
+		if _, now := f.version(dir); !errors.Is(now, ErrNoHome) {
 			return now
 		}
 		return err
 	}
-	return createOnce(dir, versionFile, []byte(strconv.Itoa(format)+"\n"))
+	return createOnce(dir, versionFile, versionText(f.newest()))
 }
 
 // makeFolder creates dir, 0700 from its first instant, and makes its name
@@ -211,27 +211,6 @@ func checkOwner(path string, fi fs.FileInfo) error {
 	}
 	if fi.Mode().Perm()&0o022 != 0 {
 		return fmt.Errorf("%w: %s is writable by others; if they are trusted: chmod go-w %[2]s", ErrUnsafeHome, path)
-	}
-	return nil
-}
-
-// checkVersion reads the version file. Errors: ErrNoHome if there is none,
-// ErrNewerFormat, ErrDamaged.
-func checkVersion(dir string) error {
-	path := filepath.Join(dir, versionFile)
-	b, err := readFile(path, 64)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %s", ErrNoHome, dir)
-	}
-	if err != nil {
-		return err
-	}
-	n, err := strconv.ParseUint(strings.TrimSuffix(string(b), "\n"), 10, 32)
-	switch {
-	case err != nil || n == 0:
-		return fmt.Errorf("%w: %s is not a version", ErrDamaged, path)
-	case n > format:
-		return fmt.Errorf("%w: %s has format %d, this program knows %d", ErrNewerFormat, dir, n, format)
 	}
 	return nil
 }
