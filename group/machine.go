@@ -64,9 +64,10 @@ type Machine struct {
 	kept   map[Hash]bool // while restoring: the entries of frozen terms that were applied
 	online map[PeerID]bool
 
-	restoring bool
-	careful   bool // signs nothing until this node's heights were compared
-	damaged   bool // a number of the present lane may have been used for what is lost
+	restoring  bool
+	careful    bool // signs nothing until this node's heights were compared
+	owesReport bool // a key came, or was there, that the group was not told of
+	damaged    bool // a number of the present lane may have been used for what is lost
 
 	rot     rotation
 	cache   struct{ eligible []*entry }
@@ -127,6 +128,7 @@ func New(cfg Config, stored Stored) *Machine {
 	m.restoring = false
 	m.careful = cfg.Careful && len(m.st.members()) > 1
 	m.damaged = m.usedMore(stored)
+	m.owesReport = m.unreported()
 	m.bundles[m.me] = cfg.Bundle
 	if len(cfg.Bundle.Raw()) > 0 {
 		m.latest[latestKey{KindBundle, m.me}] = bundleRecord(cfg.Bundle)

@@ -154,27 +154,45 @@ func (m *Machine) sign(kind Kind, label keys.Label, body any) []byte {
 	return append([]byte{byte(kind)}, m.self.Sign(label, m.g.gid, keys.Marshal(body)).Encode()...)
 }
 
-// settleReport tells the group when this node holds another key.
+// settleReport tells the group when this node holds another key: as soon as it
+// may sign, where it may not yet.
 func (m *Machine) settleReport() {
-	if len(m.r.Keys) == 0 || m.maySign() != nil {
+	m.owesReport = m.owesReport || len(m.r.Keys) > 0
+	if !m.owesReport || m.maySign() != nil {
 		return
 	}
-	var eids []*entry
-	for _, e := range m.g.epochs {
-		if _, ok := m.held[e.eh]; ok {
-			eids = append(eids, e)
-		}
-	}
-	slices.SortFunc(eids, m.g.compareEpochs)
-	r := &Report{GID: m.g.gid, Author: m.me, Seq: m.now}
+	m.owesReport = false
+	r := &Report{GID: m.g.gid, Author: m.me, Seq: m.now, Epochs: m.reportable()}
 	if old := m.reports[m.me]; old != nil {
 		r.Seq = max(r.Seq, old.Seq+1)
-	}
-	for _, e := range eids[:min(len(eids), MaxSeen)] {
-		r.Epochs = append(r.Epochs, e.eh)
 	}
 	payload := m.sign(KindReport, keys.LabelReport, r)
 	v := Verified{Payload: payload, Hash: keys.Sum(payload), v: r}
 	m.receiveLatest(v)
 	m.r.Publish = append(m.r.Publish, payload)
+}
+
+// reportable lists the epochs whose key this node holds, best first, as many as a
+// report names.
+func (m *Machine) reportable() (out []Hash) {
+	var held []*entry
+	for _, e := range m.g.epochs {
+		if _, ok := m.held[e.eh]; ok {
+			held = append(held, e)
+		}
+	}
+	slices.SortFunc(held, m.g.compareEpochs)
+	for _, e := range held[:min(len(held), MaxSeen)] {
+		out = append(out, e.eh)
+	}
+	return out
+}
+
+// unreported reports whether this node holds a key that its last report lacks.
+func (m *Machine) unreported() bool {
+	var told []Hash
+	if r := m.reports[m.me]; r != nil {
+		told = r.Epochs
+	}
+	return slices.ContainsFunc(m.reportable(), func(eid Hash) bool { return !slices.Contains(told, eid) })
 }
