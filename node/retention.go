@@ -74,13 +74,24 @@ func (n *Node) Retain(ctx context.Context, ref, keep string) (Retention, error) 
 	} else {
 		r.disk.space.Put(&b, keepKey, keys.Marshal(uint64(d.Milliseconds())))
 	}
-	if err := n.db.Commit(&b); err != nil {
+	if err := r.setKeep(&b, d); err != nil {
 		return Retention{}, diskError(err)
 	}
-	r.keep.Store(d.Milliseconds())
 	out, err := r.retain(ctx)
 	out.GroupID, out.Keep = r.gid.String(), r.keepText()
 	return out, err
+}
+
+// setKeep puts on disk and in memory how long messages are kept. Of two who say
+// so at once the last one counts in both places.
+func (r *room) setKeep(b *store.Batch, d time.Duration) error {
+	r.retaining.Lock()
+	defer r.retaining.Unlock()
+	if err := r.n.db.Commit(b); err != nil {
+		return err
+	}
+	r.keep.Store(d.Milliseconds())
+	return nil
 }
 
 // parseKeep reads how long; 0 is for ever.

@@ -8,6 +8,7 @@ import (
 
 	"conclave/node"
 	"conclave/node/api"
+	"conclave/node/api/words"
 )
 
 func newRetention(a *app) *cobra.Command {
@@ -32,8 +33,8 @@ func runRetention(ctx context.Context, a *app, group, keep string) error {
 		}
 		return emit(a, r, func(w io.Writer, r node.Retention) {
 			row(w, "kept here", keepCell(r.Keep))
-			row(w, "erased", r.Messages, "message records")
-			row(w, "", r.Keys, "keys")
+			row(w, "erased", words.Count(r.Messages, "message record", "message records"))
+			row(w, "", words.Count(r.Keys, "key", "keys"))
 		})
 	})
 }
