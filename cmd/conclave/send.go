@@ -70,7 +70,7 @@ func (a *app) warnUnread(ctx context.Context, c *api.Client, o sendOptions, told
 	}
 	*told = g.CannotRead
 	if len(g.CannotRead) > 0 {
-		fmt.Fprintf(a.stderr, "conclave: not known to hold the key, and cannot read this until then: %s\n", list(a.names(ctx, c, o.group, g.CannotRead)))
+		fmt.Fprintf(a.stderr, "conclave: may not have the key yet, and cannot read this until then: %s\n", list(a.names(ctx, c, o.group, g.CannotRead)))
 	}
 	return nil
 }
