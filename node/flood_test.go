@@ -181,8 +181,7 @@ func pace(t *testing.T, from, to *player, gid string, gap, d time.Duration) (too
 func percentile(of []time.Duration, p int) time.Duration { return of[len(of)*p/100] }
 
 // TestAbuse_MM10_MessageFlood: a member publishes a thousand records a second.
-// What others say comes through, all of it, and hardly later than without; most
-// of the flood is not relayed.
+// What others say comes through, all of it; most of the flood is not relayed.
 func TestAbuse_MM10_MessageFlood(t *testing.T) {
 	const rate, lasts = 1000, 3 * time.Second
 	ann, bob := inMemory(t, "ann"), inMemory(t, "bob")
@@ -218,12 +217,9 @@ func TestAbuse_MM10_MessageFlood(t *testing.T) {
 	took := take(t, "the end of the flood", ended)
 	t.Logf("p50 %v, p95 %v; in a flood of %d records/s p50 %v, p95 %v", percentile(quiet, 50), percentile(quiet, 95),
 		int(float64(len(flood))/took.Seconds()), percentile(loud, 50), percentile(loud, 95))
-	// The flooder, and other tests, run on this machine: where it cannot keep its
-	// pace the processor is short, and neither lateness nor rate say anything.
+	// How late lines are says more of the machine than of the node, and is not
+	// judged. Where the flooder cannot keep its pace the rate says nothing either.
 	if took < lasts+lasts/20 {
-		if most := 2*percentile(quiet, 95) + time.Second; percentile(loud, 95) > most {
-			t.Errorf("that is more than %v", most)
-		}
 		beyond := float64(len(flood)-messageBurst) - messageRate*took.Seconds()
 		for _, p := range []*player{ann, bob} {
 			await(t, 60*time.Second, p.name+" to ignore most of the flood", func() bool { // it may still be on its way
