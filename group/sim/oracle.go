@@ -368,7 +368,7 @@ func (v *view) cutAway(f *fact) bool {
 // within: "within it lie the named record and what precedes it along prev".
 func (o *oracle) within(cuts []group.Cut, f *fact) bool {
 	for _, c := range cuts {
-		if c.Log != group.ControlLog || c.Lane != f.Lane || f.Seq > c.Seq {
+		if c.Log != group.ControlLog || c.Lane != f.Lane || f.Seq > c.Seq || f.Seq == c.Seq && f.eh != c.Hash {
 			continue
 		}
 		named := o.by[c.Hash]
