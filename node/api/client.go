@@ -160,6 +160,7 @@ func newRequest(ctx context.Context, method, target string, body any) (*http.Req
 	if deadline, ok := ctx.Deadline(); ok {
 		limit := time.Until(deadline) - answerGrace
 		req.Header.Set(timeoutHeader, max(limit, time.Millisecond).String())
+		req.Header.Set(untilHeader, deadline.Add(-answerGrace).UTC().Format(time.RFC3339Nano))
 	}
 	return req, nil
 }

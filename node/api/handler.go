@@ -90,6 +90,9 @@ func operation(a huma.API, method, path, id, summary string) huma.Operation {
 		Parameters: []*huma.Param{{
 			Name: timeoutHeader, In: "header", Description: "The longest the operation may take, for example 30s",
 			Schema: &huma.Schema{Type: huma.TypeString},
+		}, {
+			Name: untilHeader, In: "header", Description: "Nothing is done after this time, for example 2026-01-02T15:04:05Z",
+			Schema: &huma.Schema{Type: huma.TypeString},
 		}},
 		Responses: map[string]*huma.Response{"default": {
 			Description: "Failure",

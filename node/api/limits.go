@@ -18,6 +18,12 @@ import (
 // what it was waiting for in place of a connection that just breaks off.
 const timeoutHeader = "Conclave-Timeout"
 
+// untilHeader carries the moment at which the client gives up, by the clock of
+// the machine that both run on. A node that slept, or was stopped, finds what was
+// asked meanwhile when it wakes: nobody waits for that any more, and somebody may
+// have said something else since.
+const untilHeader = "Conclave-Until"
+
 // guard stands before every operation: it bounds what a client may send and
 // how long it may take over it, and gives 404 and 405 the body of all other
 // failures.
@@ -94,6 +100,15 @@ func readWhole(w http.ResponseWriter, r *http.Request) *problem {
 }
 
 func withClientTimeout(r *http.Request) (context.Context, context.CancelFunc, *problem) {
+	if h := r.Header.Get(untilHeader); h != "" {
+		end, err := time.Parse(time.RFC3339Nano, h)
+		switch {
+		case err != nil:
+			return nil, nil, newProblem(node.KindUsage, untilHeader+" is not a time", "for example 2026-01-02T15:04:05Z")
+		case !time.Now().Before(end):
+			return nil, nil, newProblem(node.TimedOut, "timed out", "nothing was done: the node was asleep")
+		}
+	}
 	h := r.Header.Get(timeoutHeader)
 	if h == "" {
 		return r.Context(), func() {}, nil

@@ -184,6 +184,41 @@ func TestOperationOutlivesTheBodyDeadline(t *testing.T) {
 	}
 }
 
+// What a client gave up on is not done when the node wakes up and finds it.
+func TestNothingIsDoneTooLate(t *testing.T) {
+	done := 0
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/do", func(http.ResponseWriter, *http.Request) { done++ })
+	for name, c := range map[string]struct {
+		until        string
+		status, done int
+	}{
+		"in time":     {time.Now().Add(time.Hour).UTC().Format(time.RFC3339Nano), http.StatusOK, 1},
+		"too late":    {time.Now().Add(-time.Millisecond).UTC().Format(time.RFC3339Nano), http.StatusGatewayTimeout, 0},
+		"no time":     {"soon", http.StatusBadRequest, 0},
+		"not limited": {"", http.StatusOK, 1},
+	} {
+		done = 0
+		r := httptest.NewRequest(http.MethodPost, "/v1/do", nil)
+		r.Header.Set(untilHeader, c.until)
+		w := httptest.NewRecorder()
+		guard(mux).ServeHTTP(w, r)
+		if w.Code != c.status || done != c.done {
+			t.Errorf("%s: status %d, done %d times", name, w.Code, done)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	late, stop := withGrace(ctx)
+	defer stop()
+	req, err := newRequest(late, http.MethodPost, "/v1/do", nil)
+	must(t, err)
+	end, err := time.Parse(time.RFC3339Nano, req.Header.Get(untilHeader))
+	if deadline, _ := ctx.Deadline(); err != nil || !end.Equal(deadline) {
+		t.Errorf("the client waits until %v, and says %v", deadline, end)
+	}
+}
+
 // document is what of the OpenAPI document the tests read.
 type document struct {
 	OpenAPI string
