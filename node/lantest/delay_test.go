@@ -51,9 +51,10 @@ func newBehind(t *testing.T, network, transport string) *behind {
 }
 
 // TestAbuse_FA09_Proxy: two nodes that reach each other only through a proxy. Over
-// TCP everything comes two seconds late; over QUIC
-// datagrams come up to two seconds late, in another order, one in five twice and
-// one in ten never. In between nothing passes for longer than a connection
+// TCP an answer takes two seconds at least; over QUIC
+// datagrams come up to a second late, in another order, one in five twice and
+// one in ten never. (At twice that a new connection, with its five rounds of
+// greetings, does not come about within the time that libp2p gives it.) In between nothing passes for longer than a connection
 // lives. Both talk all the while, and the key is replaced. Everything arrives, is
 // shown once, and in one order at both.
 func TestAbuse_FA09_Proxy(t *testing.T) {

@@ -29,8 +29,8 @@ type passing struct {
 
 var passings = map[string]passing{
 	"clear": {},
-	"slow":  {least: 2 * time.Second, most: 2 * time.Second},
-	"wild":  {most: 2 * time.Second, lost: 10, twice: 20},
+	"slow":  {least: time.Second, most: time.Second},
+	"wild":  {most: time.Second, lost: 10, twice: 20},
 	"stall": {stalled: true},
 }
 
