@@ -51,12 +51,11 @@ func newBehind(t *testing.T, network, transport string) *behind {
 }
 
 // TestAbuse_FA09_Proxy: two nodes that reach each other only through a proxy. Over
-// TCP an answer takes two seconds at least; over QUIC
-// datagrams come up to a second late, in another order, one in five twice and
-// one in ten never. (At twice that a new connection, with its five rounds of
-// greetings, does not come about within the time that libp2p gives it.) In between nothing passes for longer than a connection
-// lives. Both talk all the while, and the key is replaced. Everything arrives, is
-// shown once, and in one order at both.
+// TCP an answer takes two seconds at least; over QUIC datagrams come up to a
+// second late, in another order, one in five twice and one in ten never. In
+// between nothing passes for longer than a connection lives. Both talk all the
+// while, and the key is replaced. Everything arrives, is shown once, and in one
+// order at both.
 func TestAbuse_FA09_Proxy(t *testing.T) {
 	for name, c := range map[string]struct {
 		network, transport string
