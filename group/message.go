@@ -12,6 +12,7 @@ type message struct {
 	before Hash     // what it names as the one before
 	prev   *message // that record; nil at the start, and where it is not held
 	ord    uint64   // exact
+	size   uint32   // bytes of the payload
 	jid    *entry
 	epoch  *entry     // nil: plaintext
 	view   set        // causal past among control entries, as cited so far in this log
@@ -70,7 +71,7 @@ func (m *Machine) beyondCut(v Verified) bool {
 
 func (m *Machine) newMessage(v Verified) *message {
 	x := v.Msg()
-	rec := &message{author: x.Author, lane: x.Lane, seq: x.Seq, hash: v.Hash, before: x.Prev, jid: m.g.byHash[short(x.JID)]}
+	rec := &message{author: x.Author, lane: x.Lane, seq: x.Seq, hash: v.Hash, before: x.Prev, size: uint32(len(v.Payload)), jid: m.g.byHash[short(x.JID)]}
 	cite := func(e *entry) {
 		rec.ord = max(rec.ord, e.ord)
 		rec.view = rec.view.union(e.past).with(e.idx)

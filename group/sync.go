@@ -107,6 +107,8 @@ type MessageRef struct {
 	Author    PeerID
 	Lane, Seq uint64
 	Hash      Hash
+	Ord       uint64
+	Size      int // bytes of the payload
 }
 
 // Missing is what a peer lacks: control entries and latest records whole, causes
@@ -187,7 +189,7 @@ func refsOf(recs []*message) []MessageRef {
 	slices.SortFunc(recs, func(a, b *message) int { return compareOrd(a.ord, b.ord, a.hash, b.hash) })
 	var out []MessageRef
 	for _, r := range recs {
-		out = append(out, MessageRef{Author: r.author, Lane: r.lane, Seq: r.seq, Hash: r.hash})
+		out = append(out, MessageRef{Author: r.author, Lane: r.lane, Seq: r.seq, Hash: r.hash, Ord: r.ord, Size: int(r.size)})
 	}
 	return out
 }

@@ -29,8 +29,8 @@ func (r *room) heights(ctx context.Context) (h group.Heights, err error) {
 }
 
 // pull fetches from p whatever it holds more of the group, oldest first, each
-// batch acknowledged once it is durable here. An interrupted pull goes on where
-// it ended.
+// batch acknowledged once it is durable here, and shares the work with other pulls
+// of the moment. An interrupted pull goes on where it ended.
 func (r *room) pull(ctx context.Context, p keys.PeerID, wish bool) error {
 	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
@@ -67,7 +67,11 @@ func (r *room) pull(ctx context.Context, p keys.PeerID, wish bool) error {
 		return err
 	}
 	r.syncer.compared(p, theirs)
-	return r.takeBatches(ctx, s)
+	var have parts
+	if err := get(s, &have); err != nil {
+		return err
+	}
+	return r.syncer.share.take(ctx, &source{s: s, theirs: theirs}, have)
 }
 
 // takeFarewell takes the news that this membership has ended. Whoever left by
@@ -116,38 +120,15 @@ func (r *room) meet(told []peerAddrs) {
 	}
 }
 
-// takeBatches takes batches until the last. Where it is interrupted after one
-// that was taken, it has the peer asked again soon.
+// takeBatches takes batches until the last.
 func (r *room) takeBatches(ctx context.Context, s *mesh.Stream) error {
-	defer r.progress.Store(nil)
-	done := uint64(0)
-	for taken := 0; ; taken++ {
+	for {
 		var b batch
 		if err := get(s, &b); err != nil {
-			if taken > 0 {
-				r.syncer.from(s.Peer())
-			}
 			return err
 		}
-		evs, err := r.eventsOf(b)
-		if err != nil {
-			s.Reset()
+		if _, err := r.takeBatch(ctx, s, b); err != nil {
 			return err
-		}
-		if len(evs) > 0 {
-			done, err := r.do(ctx, evs...)
-			if err != nil && fatalFor(err) {
-				return err
-			}
-			for i := range done {
-				if !done[i].Batch.Empty() {
-					r.syncer.news.Add(1)
-				}
-			}
-		}
-		done += uint64(len(evs) - len(b.Bases))
-		if taken > 0 || !b.Last { // what fits into one batch is no wait
-			r.tellProgress(done, b.Left)
 		}
 		if err := put(s, ack{OK: true}); err != nil || b.Last {
 			return err
@@ -155,11 +136,32 @@ func (r *room) takeBatches(ctx context.Context, s *mesh.Stream) error {
 	}
 }
 
+// takeBatch makes a batch durable and returns how many records it held. One that
+// is not sound ends the stream.
+func (r *room) takeBatch(ctx context.Context, s *mesh.Stream, b batch) (records int, err error) {
+	evs, err := r.eventsOf(b)
+	if err != nil {
+		s.Reset()
+		return 0, err
+	}
+	if len(evs) > 0 {
+		done, err := r.do(ctx, evs...)
+		if err != nil && fatalFor(err) {
+			return 0, err
+		}
+		for i := range done {
+			if !done[i].Batch.Empty() {
+				r.syncer.news.Add(1)
+			}
+		}
+	}
+	return len(evs) - len(b.Bases), nil
+}
+
 // tellProgress tells people how far catch-up has come. The number to come is a
 // peer's word.
-func (r *room) tellProgress(done, left uint64) {
-	p := &Progress{Done: done, Total: done + min(left, 1<<32)}
-	r.progress.Store(p)
+func (r *room) tellProgress(p Progress) {
+	r.progress.Store(&p)
 	if data, err := json.Marshal(p); err == nil {
 		r.n.bus.publish(Event{Kind: "progress", GroupID: r.gid.String(), Data: data})
 	}

@@ -183,25 +183,34 @@ func (s *shaky) serve(_ context.Context, st *mesh.Stream) {
 	var err error
 	s.look(func(m *group.Machine) { miss, err = m.MissingAt(st.Peer(), theirs) })
 	ok(s.t, err)
-	if put(st, mine) != nil {
+	if put(st, mine) != nil || put(st, partsOf(miss)) != nil {
 		return
 	}
-	s.batches(st, miss)
-}
-
-func (s *shaky) batches(st *mesh.Stream, miss group.Missing) {
-	stop := -1
+	stop, again := -1, 0
 	if s.breaks > 0 {
 		stop = 1 + s.rng.IntN(3)
 	}
+	var w want
+	for get(st, &w) == nil {
+		s.batches(st, group.Missing{Records: miss.Records, Messages: inPart(miss.Messages, w)}, &stop, &again)
+		miss.Records = nil
+	}
+	s.repeats = append(s.repeats, again)
+}
+
+// batches gives a part, and breaks off after so many batches of a stream.
+func (s *shaky) batches(st *mesh.Stream, miss group.Missing, stop, again *int) {
 	b := batch{Records: miss.Records}
 	var log [][]byte
-	size, again := 0, 0
-	defer func() { s.repeats = append(s.repeats, again) }()
+	size := 0
+	if len(miss.Messages) == 0 {
+		put(st, batch{Last: true})
+		get(st, new(ack))
+	}
 	for i, ref := range miss.Messages {
 		payload := s.stored[ref.Hash]
 		if s.sent[ref.Hash]++; s.sent[ref.Hash] > 1 {
-			again += len(payload)
+			*again += len(payload)
 		}
 		log = append(log, payload)
 		size += len(payload)
@@ -213,7 +222,7 @@ func (s *shaky) batches(st *mesh.Stream, miss group.Missing) {
 		if put(st, b) != nil {
 			return
 		}
-		if stop--; stop == -1 {
+		if *stop--; *stop == -1 {
 			s.breaks--
 			st.Reset()
 			return

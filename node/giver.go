@@ -1,7 +1,11 @@
 package node
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"io"
+	"slices"
 
 	"golang.org/x/time/rate"
 
@@ -24,7 +28,70 @@ type giver struct {
 // giveBatches sends what is missing: control entries, then messages in display
 // order, so that each batch rests on what came before.
 func (r *room) giveBatches(ctx context.Context, s *mesh.Stream, miss group.Missing) error {
-	g := &giver{r: r, s: s, pace: r.n.quotas.of(s.Peer()).bytes, left: len(miss.Records) + len(miss.Messages)}
+	g := &giver{r: r, s: s, pace: r.n.quotas.of(s.Peer()).bytes}
+	return g.give(ctx, miss)
+}
+
+// giveParts is giveBatches for somebody who asks others as well: it gives the
+// parts that are asked for, with the first of them all that is no message. It
+// reports whether everything was given.
+func (r *room) giveParts(ctx context.Context, s *mesh.Stream, miss group.Missing) (all bool, err error) {
+	if err := put(s, partsOf(miss)); err != nil {
+		return false, err
+	}
+	g := &giver{r: r, s: s, pace: r.n.quotas.of(s.Peer()).bytes}
+	given := 0
+	for range 2 * maxParts {
+		var w want
+		if err := get(s, &w); err != nil {
+			if errors.Is(err, io.EOF) {
+				err = nil // it has what it wanted
+			}
+			return given == len(miss.Messages), err
+		}
+		now := group.Missing{Records: miss.Records, Bases: miss.Bases, Messages: inPart(miss.Messages, w)}
+		miss.Records, miss.Bases = nil, nil
+		if err := g.give(ctx, now); err != nil {
+			return false, err
+		}
+		given += len(now.Messages)
+	}
+	return false, nil
+}
+
+// partsOf divides what is missing into parts of about a batch, with records of
+// one ord in one part.
+func partsOf(miss group.Missing) parts {
+	total := 0
+	for _, m := range miss.Messages {
+		total += m.Size
+	}
+	most := max(batchBytes, total/(maxParts-1)+1)
+	list := []part{{Count: uint64(len(miss.Records))}}
+	size := 0
+	for i, m := range miss.Messages {
+		if size > 0 && size+m.Size > most && m.Ord > miss.Messages[i-1].Ord && len(list) < maxParts {
+			list = append(list, part{From: m.Ord})
+			size = 0
+		}
+		list[len(list)-1].Count++
+		size += m.Size
+	}
+	return parts{List: list}
+}
+
+// inPart returns the messages of a part.
+func inPart(ms []group.MessageRef, w want) []group.MessageRef {
+	at := func(ord uint64) int {
+		i, _ := slices.BinarySearchFunc(ms, ord, func(m group.MessageRef, ord uint64) int { return cmp.Compare(m.Ord, ord) })
+		return i
+	}
+	from := at(w.From)
+	return ms[from:max(from, at(w.To))]
+}
+
+func (g *giver) give(ctx context.Context, miss group.Missing) error {
+	g.left = len(miss.Records) + len(miss.Messages)
 	for _, x := range miss.Bases {
 		g.b.Bases = append(g.b.Bases, base{Author: x.Author, Lane: x.Lane, Base: x.Base, Ord: x.Ord})
 	}

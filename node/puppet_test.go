@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"sync"
 	"testing"
@@ -314,7 +315,8 @@ func (p *puppet) pulls(ctx context.Context, n *player, h *group.Heights) ([][]by
 		return nil, err
 	}
 	var theirs group.Heights
-	if err := errors.Join(p.put(s, *h), p.get(s, &theirs)); err != nil {
+	var have parts
+	if err := errors.Join(p.put(s, *h), p.get(s, &theirs), p.get(s, &have), p.put(s, want{To: math.MaxUint64})); err != nil {
 		return nil, err
 	}
 	return p.takeBatches(s)

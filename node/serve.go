@@ -78,7 +78,8 @@ func (r *room) serveSync(ctx context.Context, s *mesh.Stream, h hello) error {
 	if err := put(s, mine); err != nil {
 		return err
 	}
-	if err := r.giveBatches(ctx, s, miss); err != nil {
+	all, err := r.giveParts(ctx, s, miss)
+	if err != nil || !all {
 		return err
 	}
 	both := group.Heights{Logs: slices.Concat(mine.Logs, theirs.Logs)}

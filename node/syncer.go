@@ -12,9 +12,10 @@ import (
 	"conclave/keys"
 )
 
-// syncer brings what gossip did not: it asks one connected member at a time.
+// syncer brings what gossip did not: it asks connected members.
 type syncer struct {
 	r      *room
+	share  *share
 	mu     sync.Mutex
 	prefer []keys.PeerID // peers known to hold more
 	more   chan struct{}
@@ -27,7 +28,7 @@ type syncer struct {
 }
 
 func newSyncer(r *room) *syncer {
-	return &syncer{r: r, more: make(chan struct{}, 1), pulled: make(chan struct{}, 1), heard: map[keys.PeerID][]group.LogHead{}, asking: map[keys.PeerID]bool{}}
+	return &syncer{r: r, share: newShare(r), more: make(chan struct{}, 1), pulled: make(chan struct{}, 1), heard: map[keys.PeerID][]group.LogHead{}, asking: map[keys.PeerID]bool{}}
 }
 
 // kick asks for a round soon.
@@ -141,17 +142,26 @@ const (
 	maxAsking = 16
 )
 
-// round asks a few connected members for what they hold more, then for keys. It
-// reports whether a key is still wanted.
+// round asks a few connected members for what they hold more, then for keys: one
+// after the other, but together where there is much to fetch, and then whoever
+// appears meanwhile besides. It reports whether a key is still wanted.
 func (s *syncer) round(ctx context.Context) bool {
-	for _, p := range s.peers() {
-		asked := make(chan struct{})
-		s.setAsking(p, true)
+	var asked []<-chan struct{}
+	for {
+		asked = append(asked, s.askSome(ctx)...)
+		if !closed(s.share.isMuch()) || !s.share.goesOn() {
+			break
+		}
+		ended := make(chan struct{})
 		s.r.n.wg.Go(func() {
-			defer close(asked)
-			s.askOne(ctx, p)
+			defer close(ended)
+			for _, c := range asked {
+				<-c
+			}
 		})
-		s.awaitNews(ctx, asked)
+		if !s.awaitNews(ctx, ended, s.more) || !pause(ctx, syncApart) {
+			break
+		}
 	}
 	wants := false
 	s.r.look(ctx, func(m *group.Machine) {
@@ -159,6 +169,23 @@ func (s *syncer) round(ctx context.Context) bool {
 		s.tellGaps(m)
 	})
 	return wants
+}
+
+// askSome asks a few connected members, each once the one before it has answered
+// or there is more than it alone should give.
+// Of each it returns what is closed afterwards.
+func (s *syncer) askSome(ctx context.Context) (all []<-chan struct{}) {
+	for _, p := range s.peers() {
+		asked := make(chan struct{})
+		s.setAsking(p, true)
+		all = append(all, asked)
+		s.r.n.wg.Go(func() {
+			defer close(asked)
+			s.askOne(ctx, p)
+		})
+		s.awaitNews(ctx, asked, s.share.isMuch())
+	}
+	return all
 }
 
 // askOne catches up from one member, and asks it for keys.
@@ -177,20 +204,23 @@ func (s *syncer) askOne(ctx context.Context, p keys.PeerID) {
 	}
 }
 
-// awaitNews returns when asked is closed, or when no more news comes: a member
-// that answers slowly, or not at all, must not keep the others' from this node.
-func (s *syncer) awaitNews(ctx context.Context, asked <-chan struct{}) {
+// awaitNews returns when asked or other is ready, or when no more news comes: a
+// member that answers slowly, or not at all, must not keep the others' from this
+// node. It reports whether it was other.
+func (s *syncer) awaitNews(ctx context.Context, asked, other <-chan struct{}) bool {
 	for {
 		before := s.news.Load()
 		select {
 		case <-asked:
-			return
+			return false
+		case <-other:
+			return true
 		case <-time.After(slowAfter):
 		case <-ctx.Done():
-			return
+			return false
 		}
 		if s.news.Load()-before < slowNews {
-			return
+			return false
 		}
 	}
 }
@@ -232,7 +262,7 @@ func (s *syncer) peers() []keys.PeerID {
 	defer s.mu.Unlock()
 	first := s.prefer
 	s.prefer = nil
-	out = slices.DeleteFunc(out, func(p keys.PeerID) bool { return s.asking[p] })
+	out = slices.DeleteFunc(out, func(p keys.PeerID) bool { return s.asking[p] || s.share.hasFailed(p) })
 	slices.SortStableFunc(out, func(a, b keys.PeerID) int {
 		return slices.Index(first, b) - slices.Index(first, a)
 	})

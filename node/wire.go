@@ -95,6 +95,29 @@ type peerAddrs struct {
 // maxTold is how many peers a welcome names.
 const maxTold = 32
 
+// parts divide what a giver has for the asker, in display order. The asker names
+// those that it wants of this giver, one after the other.
+type parts struct {
+	_    struct{} `cbor:",toarray"`
+	List []part
+}
+
+// part begins at the records with ord From and ends where the next begins.
+type part struct {
+	_     struct{} `cbor:",toarray"`
+	From  uint64
+	Count uint64 // records
+}
+
+// maxParts is how many parts there are at most.
+const maxParts = 8192
+
+// want asks for the messages with From <= ord < To.
+type want struct {
+	_        struct{} `cbor:",toarray"`
+	From, To uint64
+}
+
 // batch is one step of catch-up, acknowledged after it is durable.
 type batch struct {
 	_       struct{} `cbor:",toarray"`
