@@ -13,7 +13,7 @@ type Verified struct {
 	Payload []byte // as received: kind byte and record. Never changed.
 	Hash    Hash   // of the record's body
 	skipped bool   // its own signature was not checked, a later one covers it
-	v       any    // *Entry, *Msg, *Chunk, *Report or keys.Bundle
+	v       any    // *Entry, *Msg, *Chunk, *Report, *Summary or keys.Bundle
 }
 
 // Kind returns the kind of the record.
@@ -29,6 +29,8 @@ func (v Verified) Author() PeerID {
 	case *Chunk:
 		return r.Minter
 	case *Report:
+		return r.Author
+	case *Summary:
 		return r.Author
 	case keys.Bundle:
 		return r.Peer
@@ -158,6 +160,8 @@ func (v Verified) label() keys.Label {
 		return keys.LabelMessage
 	case KindChunk:
 		return keys.LabelChunk
+	case KindSummary:
+		return keys.LabelSummary
 	default:
 		return keys.LabelReport
 	}
@@ -211,6 +215,9 @@ func parseBody(gid, hash Hash, kind Kind, body []byte) (any, error) {
 	case KindReport:
 		r := new(Report)
 		return r, decodeInto(gid, body, r, &r.GID, r.check)
+	case KindSummary:
+		s := new(Summary)
+		return s, decodeInto(gid, body, s, &s.GID, s.check)
 	}
 	return nil, ErrUnknown
 }

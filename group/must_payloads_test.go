@@ -118,6 +118,7 @@ func TestMUST_04_Signature(t *testing.T) {
 		{KindEntry, keys.LabelEntry, keys.Marshal(&e)},
 		{KindMessage, keys.LabelMessage, keys.Marshal(&x)},
 		{KindReport, keys.LabelReport, keys.Marshal(&r)},
+		{KindSummary, keys.LabelSummary, keys.Marshal(&Summary{GID: w.gid, Author: alice.me, Seq: 1})},
 		{KindChunk, keys.LabelChunk, keys.Marshal(&c)},
 	} {
 		good := alice.id.Sign(k.label, w.gid, k.body)

@@ -17,6 +17,7 @@ const (
 	KindBundle  Kind = 'B'
 	KindChunk   Kind = 'C' // envelopes of one rotation
 	KindReport  Kind = 'R' // which epochs a member holds
+	KindSummary Kind = 'S' // what a member holds, in 32 bytes
 )
 
 // Short is the first half of a hash: how dependencies and heads are named.

@@ -20,6 +20,7 @@ const (
 	LabelOffer   Label = "offer"
 	LabelAccept  Label = "accept"
 	LabelReport  Label = "report"
+	LabelSummary Label = "summary"
 	LabelProof   Label = "proof"
 )
 

@@ -71,7 +71,10 @@ func (r *room) pull(ctx context.Context, p keys.PeerID, wish bool) error {
 	if err := get(s, &have); err != nil {
 		return err
 	}
-	return r.syncer.share.take(ctx, &source{s: s, theirs: theirs}, have)
+	if err := r.syncer.share.take(ctx, &source{s: s, theirs: theirs}, have); err != nil {
+		return err
+	}
+	return r.beacon.compared(ctx, mine, theirs)
 }
 
 // takeFarewell takes the news that this membership has ended. Whoever left by

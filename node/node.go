@@ -36,13 +36,28 @@ type Config struct {
 	NoMDNS bool     // do not look for nodes on the local network, nor be seen there
 	Logger *slog.Logger
 
-	disk testDisk
+	disk   testDisk
+	timing timing
 }
 
 // testDisk stands in for the disk in tests; the zero value is the real one.
 type testDisk struct {
 	database store.Options
 	home     store.FaultFunc
+}
+
+// timing is how often members are asked what they hold, and tell it; the zero
+// value is the usual.
+type timing struct {
+	poll               time.Duration // of one group, with nothing known to be missing
+	beacon, beaconMost time.Duration // an interval at first, and at most
+}
+
+func (t timing) orUsual() timing {
+	if t == (timing{}) {
+		return timing{syncEvery, beaconFirst, beaconMost}
+	}
+	return t
 }
 
 // Node is one person's node. Its methods are safe for concurrent use.
@@ -96,6 +111,7 @@ func SocketPath(home string) string { return store.SocketPath(home) }
 
 // Open opens a home and reads every group in it. There is no network yet.
 func Open(cfg Config) (*Node, error) {
+	cfg.timing = cfg.timing.orUsual()
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -35,6 +35,7 @@ type room struct {
 	late   *late
 	out    *outlet
 	syncer *syncer
+	beacon *beacon
 	topic  *mesh.Topic
 
 	farewells *lru.Cache[keys.PeerID, farewell]
@@ -99,6 +100,9 @@ func (n *Node) openRoom(gid keys.Hash, direct *[2]keys.PeerID) (*room, error) {
 	}
 	r := &room{n: n, gid: gid, direct: direct, disk: d, jobs: make(chan job, jobBacklog), late: newLate(), waiters: map[keys.ItemID]chan group.SentItem{}, signing: make(chan struct{})}
 	r.out, r.syncer = newOutlet(r), newSyncer(r)
+	if r.beacon, err = newBeacon(r); err != nil {
+		return nil, err
+	}
 	if r.farewells, err = lru.New[keys.PeerID, farewell](quotaFarewells); err != nil {
 		return nil, err
 	}
@@ -143,6 +147,7 @@ func (n *Node) start(r *room) (err error) {
 	n.wg.Go(func() { r.out.run(n.ctx) })
 	n.wg.Go(func() { r.syncer.run(n.ctx) })
 	n.wg.Go(func() { r.syncer.watchMesh(n.ctx) })
+	n.wg.Go(func() { r.beacon.run(n.ctx) })
 	for _, p := range n.net.Connected() {
 		r.post(group.Online{Peer: p, Up: true})
 	}

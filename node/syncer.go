@@ -68,7 +68,8 @@ func (s *syncer) from(p keys.PeerID) {
 }
 
 func (s *syncer) run(ctx context.Context) {
-	timer := time.NewTimer(syncEvery)
+	every := s.r.n.cfg.timing.poll
+	timer := time.NewTimer(every)
 	defer timer.Stop()
 	for {
 		select {
@@ -81,7 +82,7 @@ func (s *syncer) run(ctx context.Context) {
 		if !pause(ctx, syncApart) {
 			return
 		}
-		next := syncEvery + rand.N(syncEvery/4)
+		next := every + rand.N(every/4)
 		if wants {
 			next = keyRetry
 		}

@@ -155,6 +155,9 @@ func (r *room) carryOut(rd *group.Ready) {
 	for _, s := range rd.Batch.Messages {
 		r.noteTop(s)
 	}
+	if len(rd.Batch.Entries)+len(rd.Batch.Messages)+len(rd.Batch.Latest) > 0 {
+		r.beacon.touch()
+	}
 	if rd.Members != nil {
 		r.swapMembers(rd.Members, rd.Drop)
 	}

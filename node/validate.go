@@ -24,6 +24,9 @@ func (r *room) validate(from keys.PeerID, data []byte) mesh.Verdict {
 	if !ros.members[from] {
 		return mesh.Ignore
 	}
+	if s := v.Summary(); s != nil {
+		return r.beacon.hear(ros, s)
+	}
 	if !r.pays(ros, from, v).Allow() {
 		r.deliverLate(v)
 		return mesh.Ignore // kept if there is room, but not relayed
