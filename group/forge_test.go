@@ -90,17 +90,18 @@ type disk struct {
 	out      []OutItem
 	local    *Local
 	alarms   []Alarm
+	waiting  map[Hash]Waiting
 }
 
 func newDisk() *disk {
-	return &disk{entries: map[Hash]Verified{}, messages: map[Hash]StoredMessage{}, keys: map[Hash]keys.Secret{}, latest: map[latestKey]Verified{}, holds: map[PeerID]Holds{}}
+	return &disk{entries: map[Hash]Verified{}, messages: map[Hash]StoredMessage{}, keys: map[Hash]keys.Secret{}, latest: map[latestKey]Verified{}, holds: map[PeerID]Holds{}, waiting: map[Hash]Waiting{}}
 }
 
 // copy is what a backup made now would hold.
 func (d *disk) copy() *disk {
 	c := *d
 	c.entries, c.messages, c.keys, c.latest = maps.Clone(d.entries), maps.Clone(d.messages), maps.Clone(d.keys), maps.Clone(d.latest)
-	c.out = slices.Clone(d.out)
+	c.out, c.waiting = slices.Clone(d.out), maps.Clone(d.waiting)
 	return &c
 }
 
@@ -124,6 +125,12 @@ func (d *disk) keep(t testing.TB, gid Hash, r Ready) {
 	}
 	for _, h := range r.Batch.Holds {
 		d.holds[h.Peer] = h
+	}
+	for _, w := range r.Batch.Wait {
+		d.waiting[w.Hash] = w
+	}
+	for _, h := range r.Batch.Waited {
+		delete(d.waiting, h)
 	}
 	d.keepOut(r.Batch)
 	if r.Batch.Local != nil {
@@ -160,6 +167,9 @@ func (d *disk) stored() Stored {
 	}
 	for _, h := range d.holds {
 		s.Holds = append(s.Holds, h)
+	}
+	for _, w := range d.waiting {
+		s.Waiting = append(s.Waiting, w)
 	}
 	return s
 }

@@ -31,6 +31,7 @@ type Stored struct {
 	Holds    []Holds    // who holds what of this node's own messages
 	Damaged  []uint64   // lanes of this node in which a record cannot be read any more
 	Local    *Local
+	Waiting  []Waiting
 }
 
 // Machine is the state of one group at one member. It is not safe for use by
@@ -65,9 +66,10 @@ type Machine struct {
 	online map[PeerID]bool
 
 	restoring  bool
-	careful    bool // signs nothing until this node's heights were compared
-	owesReport bool // a key came, or was there, that the group was not told of
-	damaged    bool // a number of the present lane may have been used for what is lost
+	careful    bool       // signs nothing until this node's heights were compared
+	owesReport bool       // a key came, or was there, that the group was not told of
+	again      []Verified // stored as waiting, though nothing is missing that they cite
+	damaged    bool       // a number of the present lane may have been used for what is lost
 
 	rot     rotation
 	cache   struct{ eligible []*entry }
@@ -163,6 +165,7 @@ func (m *Machine) restore(stored Stored) {
 	}
 	m.out = stored.Outbox
 	m.refold()
+	m.restoreWaiting(stored.Waiting)
 	if log := m.logs[chain{m.me, m.lane}]; log.top() != nil {
 		m.cited = cited{view: log.top().view, any: true}
 	}
@@ -210,6 +213,39 @@ func (m *Machine) restoreMessage(s StoredMessage) {
 	rec := m.newMessage(v)
 	rec.ord = s.Ord
 	m.hold(rec)
+}
+
+// restoreWaiting takes back the records that waited. What does not have to wait
+// any more is left to the first Step, which stores what comes of it.
+func (m *Machine) restoreWaiting(stored []Waiting) {
+	m.pend.touched = nil
+	slices.SortFunc(stored, func(a, b Waiting) int { return a.Hash.Compare(b.Hash) })
+	for _, s := range stored {
+		v, err := DecodeOwn(m.g.gid, s.Payload)
+		if err != nil {
+			continue
+		}
+		v.skipped = s.SigSkipped
+		m.pend.stored[short(v.Hash)] = true
+		var need []Short
+		if e := v.Entry(); e != nil {
+			need, err = m.g.missing(e)
+		} else if x := v.Msg(); x != nil {
+			need, err = m.missingFor(x)
+		}
+		if err != nil || len(need) == 0 || !m.pend.wait(v, need[0]) {
+			m.again = append(m.again, v)
+		}
+	}
+}
+
+// retryStored takes in what restoreWaiting left.
+func (m *Machine) retryStored() {
+	for _, v := range m.again {
+		m.pend.touched = append(m.pend.touched, v)
+		m.onReceived(v) // what contradicts its citations is dropped here
+	}
+	m.again = nil
 }
 
 // impliedGenesis is the unsigned first entry of a conversation of two.

@@ -2,6 +2,7 @@ package group
 
 import (
 	"bytes"
+	"cmp"
 	"maps"
 	"slices"
 )
@@ -9,7 +10,8 @@ import (
 // pending holds records that cite what this node does not hold yet, indexed by
 // one thing that they miss, and records that lie beyond a cut until something
 // cites them. It is capped in all and for each author; at the cap the record is
-// dropped, and catch-up brings it again.
+// dropped, and catch-up brings it again. What waits of people who were ever
+// admitted is stored.
 type pending struct {
 	waiting map[Short][]Verified
 	waits   map[Short]Short // a waiting record's own hash to what it waits for
@@ -17,10 +19,13 @@ type pending struct {
 	size    map[PeerID]int
 	total   int
 	news    bool // a record that was not missed before is missed now
+
+	stored  map[Short]bool // what the shell's store holds of them
+	touched []Verified     // what began or ceased to wait since the last Step
 }
 
 func newPending() pending {
-	return pending{waiting: map[Short][]Verified{}, waits: map[Short]Short{}, hidden: map[Short]Verified{}, size: map[PeerID]int{}}
+	return pending{waiting: map[Short][]Verified{}, waits: map[Short]Short{}, hidden: map[Short]Verified{}, size: map[PeerID]int{}, stored: map[Short]bool{}}
 }
 
 // wait keeps v until the record named need is held. It reports whether there
@@ -36,7 +41,56 @@ func (p *pending) wait(v Verified, need Short) bool {
 	p.news = p.news || len(p.waiting[need]) == 0 && !p.has(need) && need != h
 	p.waiting[need] = append(p.waiting[need], v)
 	p.waits[h] = need
+	p.touched = append(p.touched, v)
 	return true
+}
+
+// settle returns what began to wait, for the shell to store, and what it holds
+// that waits no longer. Only what may be stored is.
+func (p *pending) settle(may func(PeerID) bool) (began []Waiting, ceased []Hash) {
+	for _, v := range p.touched {
+		h := short(v.Hash)
+		_, waits := p.waits[h]
+		switch {
+		case waits && !p.stored[h] && may(v.Author()):
+			p.stored[h] = true
+			began = append(began, Waiting{Hash: v.Hash, Payload: v.Payload, SigSkipped: v.skipped})
+		case !waits && p.stored[h]:
+			delete(p.stored, h)
+			ceased = append(ceased, v.Hash)
+		}
+	}
+	p.touched = nil
+	return began, ceased
+}
+
+// heads names the runs of message records that wait, at most most of them.
+func (p *pending) heads(most int) (out []LogHead) {
+	var ms []Verified
+	for _, vs := range p.waiting {
+		for _, v := range vs {
+			if v.Msg() != nil {
+				ms = append(ms, v)
+			}
+		}
+	}
+	slices.SortFunc(ms, func(a, b Verified) int {
+		x, y := a.Msg(), b.Msg()
+		return cmp.Or(x.Author.Compare(y.Author), cmp.Compare(x.Lane, y.Lane), cmp.Compare(x.Seq, y.Seq), a.Hash.Compare(b.Hash))
+	})
+	for i, v := range ms {
+		x := v.Msg()
+		if i > 0 && follows(ms[i-1], v) {
+			last := &out[len(out)-1]
+			last.Seq, last.Hash = x.Seq, short(v.Hash)
+			continue
+		}
+		if len(out) == most {
+			return out
+		}
+		out = append(out, LogHead{Author: x.Author, Lane: x.Lane, Base: x.Seq - 1, Seq: x.Seq, Hash: short(v.Hash)})
+	}
+	return out
 }
 
 func (p *pending) room(v Verified) bool {
@@ -63,6 +117,7 @@ func (p *pending) release(h Short) []Verified {
 	delete(p.waiting, h)
 	for _, v := range out {
 		delete(p.waits, short(v.Hash))
+		p.touched = append(p.touched, v)
 		p.leave(v)
 	}
 	return out

@@ -186,11 +186,20 @@ type Batch struct {
 	Alarms   []Alarm
 	Holds    []Holds // replace the older one of that member
 	Local    *Local
+	Wait     []Waiting // records that wait for what they cite
+	Waited   []Hash    // those that no longer do
+}
+
+// Waiting is a record that cites what this node does not hold yet.
+type Waiting struct {
+	Hash       Hash
+	Payload    []byte
+	SigSkipped bool
 }
 
 // Empty reports whether there is nothing to store.
 func (b *Batch) Empty() bool {
-	return len(b.Entries)+len(b.Messages)+len(b.OutPut)+len(b.OutDel)+len(b.Latest)+len(b.Alarms)+len(b.Holds) == 0 && b.Local == nil
+	return len(b.Entries)+len(b.Messages)+len(b.OutPut)+len(b.OutDel)+len(b.Latest)+len(b.Alarms)+len(b.Holds)+len(b.Wait)+len(b.Waited) == 0 && b.Local == nil
 }
 
 // StoredEntry is an applied control entry with its exact ord.
@@ -367,6 +376,7 @@ func (m *Machine) handle(ev Event) error {
 // settle follows up on whatever the event changed: roster, keys, outbox,
 // rotation, the next wake-up.
 func (m *Machine) settle(structuralBefore int) {
+	m.retryStored()
 	if len(m.g.order) != structuralBefore {
 		m.trimLinks()
 		m.settleRoster()
@@ -378,6 +388,7 @@ func (m *Machine) settle(structuralBefore int) {
 	m.settleReport()
 	m.r.Want = m.r.Want || m.pend.news
 	m.pend.news = false
+	m.r.Batch.Wait, m.r.Batch.Waited = m.pend.settle(m.Admitted)
 	m.r.Wake = m.nextWake()
 }
 

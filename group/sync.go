@@ -63,6 +63,11 @@ func (m *Machine) Heights() Heights {
 	return h
 }
 
+// Waiting names the message records that are held and wait for what they cite, in
+// at most most runs: beside its heights this node tells them to whoever it catches
+// up from, who does not give them again then.
+func (m *Machine) Waiting(most int) []LogHead { return m.pend.heads(most) }
+
 func compareLatest(a, b latestKey) int {
 	return cmp.Or(cmp.Compare(a.kind, b.kind), a.peer.Compare(b.peer))
 }

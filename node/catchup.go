@@ -28,13 +28,25 @@ func (r *room) heights(ctx context.Context) (h group.Heights, err error) {
 	return h, err
 }
 
+// maxHeads is how many heads of logs are named at most.
+const maxHeads = 4096
+
+// holding is heights, and the runs of records that wait.
+func (r *room) holding(ctx context.Context) (h group.Heights, waiting []group.LogHead, err error) {
+	err = r.look(ctx, func(m *group.Machine) {
+		h = r.heldHeights(m)
+		waiting = m.Waiting(max(0, maxHeads-len(h.Logs)))
+	})
+	return h, waiting, err
+}
+
 // pull fetches from p whatever it holds more of the group, oldest first, each
 // batch acknowledged once it is durable here, and shares the work with other pulls
 // of the moment. An interrupted pull goes on where it ended.
 func (r *room) pull(ctx context.Context, p keys.PeerID, wish bool) error {
 	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
-	mine, err := r.heights(ctx)
+	mine, waiting, err := r.holding(ctx)
 	if err != nil {
 		return err
 	}
@@ -59,7 +71,9 @@ func (r *room) pull(ctx context.Context, p keys.PeerID, wish bool) error {
 		r.syncer.compared(p, mine)
 		return nil
 	}
-	if err := put(s, mine); err != nil {
+	all := mine
+	all.Logs = slices.Concat(mine.Logs, waiting)
+	if err := put(s, all); err != nil {
 		return err
 	}
 	var theirs group.Heights

@@ -22,6 +22,7 @@ import (
 //	/o/<shown>/n<ord>/<author>/<lane>/<seq>/<hash>      and of events: after them
 //	/q/<n>                                 outbox
 //	/b/<n>                                 outbox of the backup that this home is from
+//	/p/<hash>                              record that waits for what it cites: flags, payload
 //	/h/<member>                            what that member holds of this node's messages
 //	/l/<kind>/<author>                     newest bundle or report
 //	/x/<author>/<lane>/<seq>               alarm
@@ -114,11 +115,7 @@ func (d *disk) put(b *store.Batch, from *group.Batch) {
 		d.space.Put(b, entryOrder(e), nil)
 	}
 	for _, m := range from.Messages {
-		flags := byte(0)
-		if m.SigSkipped {
-			flags = 1
-		}
-		d.space.Put(b, recordKey("m", m.Author, m.Lane, m.Seq, m.Hash), slices.Concat(binary.BigEndian.AppendUint64(nil, m.Ord), []byte{flags}, m.Payload))
+		d.space.Put(b, recordKey("m", m.Author, m.Lane, m.Seq, m.Hash), slices.Concat(binary.BigEndian.AppendUint64(nil, m.Ord), []byte{flagsOf(m.SigSkipped)}, m.Payload))
 		d.space.Put(b, messageOrder(m), nil)
 	}
 	for _, o := range from.OutPut {
@@ -137,9 +134,24 @@ func (d *disk) put(b *store.Batch, from *group.Batch) {
 	for _, x := range from.Alarms {
 		d.space.Put(b, fmt.Sprintf("/x/%x/%s/%s", x.Author[:], store.Num(x.Lane), store.Num(x.Seq)), nil)
 	}
+	for _, w := range from.Wait {
+		d.space.Put(b, waitingKey(w.Hash), append([]byte{flagsOf(w.SigSkipped)}, w.Payload...))
+	}
+	for _, h := range from.Waited {
+		d.space.Delete(b, waitingKey(h))
+	}
 	if from.Local != nil {
 		d.space.Put(b, localKey, keys.Marshal(from.Local))
 	}
+}
+
+func waitingKey(h keys.Hash) string { return fmt.Sprintf("/p/%x", h[:16]) }
+
+func flagsOf(sigSkipped bool) byte {
+	if sigSkipped {
+		return 1
+	}
+	return 0
 }
 
 // load reads everything that a Machine starts from. A damaged record is left
@@ -193,6 +205,14 @@ func (d *disk) loadSmall(s *group.Stored) error {
 	if err := d.each("/l", func(_ string, v []byte) error {
 		if r, err := group.DecodeOwn(d.gid, v); err == nil {
 			s.Latest = append(s.Latest, r)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	if err := d.each("/p", func(_ string, v []byte) error {
+		if r, err := d.decode(v, 1); err == nil {
+			s.Waiting = append(s.Waiting, group.Waiting{Hash: r.Hash, Payload: v[1:], SigSkipped: v[0] == 1})
 		}
 		return nil
 	}); err != nil {

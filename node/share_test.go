@@ -292,3 +292,38 @@ func TestShare_OthersTakeOver(t *testing.T) {
 		})
 	}
 }
+
+// TestShare_PartsFitAFrame: however much is missing, its parts can be told, follow
+// one another and hold it all; records of one ord are in one part.
+func TestShare_PartsFitAFrame(t *testing.T) {
+	for _, n := range []int{0, 1, 100, 100_000} {
+		refs := make([]group.MessageRef, n)
+		for i := range refs {
+			refs[i] = group.MessageRef{Ord: uint64(5 + i/3), Size: group.MaxPayload}
+		}
+		frame := keys.Marshal(partsOf(group.Missing{Messages: refs}))
+		var back parts
+		ok(t, keys.Unmarshal(frame, &back))
+		list, records, err := divide(back)
+		ok(t, err)
+		if len(frame) > maxFrame || records != uint64(n) {
+			t.Errorf("%d bytes for %d of %d records", len(frame), records, n)
+		}
+		held := 0
+		for _, p := range list {
+			got := len(inPart(refs, p.want))
+			if uint64(got) != p.count || n > 0 && len(list) > 1 && got%3 != 0 && held+got != n {
+				t.Fatalf("%d records in a part of %d", got, p.count)
+			}
+			held += got
+		}
+		if held != n {
+			t.Errorf("%d of %d records are in parts", held, n)
+		}
+	}
+	for _, bad := range []parts{{}, {List: []part{{From: 1}}}, {List: []part{{}, {From: 5}, {From: 5}}}} {
+		if _, _, err := divide(bad); err == nil {
+			t.Errorf("%+v is taken", bad)
+		}
+	}
+}

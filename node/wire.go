@@ -110,7 +110,7 @@ type part struct {
 }
 
 // maxParts is how many parts there are at most.
-const maxParts = 8192
+const maxParts = 4096
 
 // want asks for the messages with From <= ord < To.
 type want struct {
