@@ -85,7 +85,7 @@ func (r *room) pull(ctx context.Context, p keys.PeerID, wish bool) error {
 	if err := get(s, &have); err != nil {
 		return err
 	}
-	if err := r.syncer.share.take(ctx, &source{s: s, theirs: theirs}, have); err != nil {
+	if err := r.syncer.share.take(ctx, &source{s: s, peer: p, theirs: theirs}, have); err != nil {
 		return err
 	}
 	return r.beacon.compared(ctx, mine, theirs)

@@ -54,6 +54,7 @@ type sharedPart struct {
 // source is a member that gives parts.
 type source struct {
 	s      *mesh.Stream
+	peer   keys.PeerID // at its other end
 	theirs group.Heights
 }
 
@@ -77,7 +78,7 @@ func (sh *share) take(ctx context.Context, src *source, have parts) error {
 		n, err := sh.fetch(ctx, src, i, w)
 		if err != nil {
 			if sh.fail(src) && n > 0 {
-				sh.r.syncer.from(src.s.Peer())
+				sh.r.syncer.from(src.peer)
 			}
 			return err
 		}
@@ -100,7 +101,7 @@ func (sh *share) enter(src *source, have parts) error {
 		sh.list, sh.told = list, Progress{Total: records}
 		sh.failed, sh.widest, sh.news = map[keys.PeerID]bool{}, 0, 0
 		sh.renew()
-	} else if sh.failed[src.s.Peer()] {
+	} else if sh.failed[src.peer] {
 		return errFailed
 	}
 	sh.sources = append(sh.sources, src)
@@ -142,7 +143,7 @@ func (sh *share) hasFailed(p keys.PeerID) bool {
 func (sh *share) fail(src *source) bool {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	sh.failed[src.s.Peer()] = true
+	sh.failed[src.peer] = true
 	return len(sh.sources) == 1
 }
 
@@ -208,7 +209,7 @@ func (sh *share) pick(src *source) int {
 		}
 	}
 	if slow >= 0 {
-		sh.failed[sh.list[slow].by.s.Peer()] = true
+		sh.failed[sh.list[slow].by.peer] = true
 		sh.list[slow].by.s.Reset()
 		sh.give(slow, src)
 	}
@@ -323,7 +324,7 @@ func (sh *share) again(ctx context.Context, src *source) error {
 	}
 	return sh.r.look(ctx, func(m *group.Machine) {
 		if m.Behind(src.theirs) {
-			sh.r.syncer.from(src.s.Peer())
+			sh.r.syncer.from(src.peer)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -326,4 +327,51 @@ func TestShare_PartsFitAFrame(t *testing.T) {
 			t.Errorf("%+v is taken", bad)
 		}
 	}
+}
+
+// TestShare_WhoGivesWhat: parts are given out oldest first and not far ahead, each
+// to one; what was given short goes to another, and so does what is slow, whose
+// giver has no further turn in this catch-up.
+func TestShare_WhoGivesWhat(t *testing.T) {
+	ann, x := member(t)
+	sh := newShare(ann.roomOf(x.gid.String()))
+	var have parts
+	for i := range 2 * partsAhead {
+		have.List = append(have.List, part{From: uint64(10 * i), Count: 10})
+	}
+	a := &source{s: x.open(ann, protoSync), peer: keys.PeerID{1}}
+	b := &source{s: x.open(ann, protoSync), peer: keys.PeerID{2}}
+	ok(t, sh.enter(a, have))
+	ok(t, sh.enter(b, parts{}))
+	picks := func(src *source, want int) {
+		t.Helper()
+		if i := sh.pick(src); i != want {
+			t.Fatalf("picks %d, not %d", i, want)
+		}
+	}
+	picks(a, 0)
+	picks(b, 1)
+	sh.finish(a, 0, 4)
+	picks(a, 2)
+	sh.finish(b, 1, 10)
+	picks(b, 0)
+	for i := 3; i < partsAhead; i++ {
+		picks(b, i)
+	}
+	picks(b, -1)
+	sh.finish(b, 0, 10)
+	picks(b, partsAhead)
+	picks(b, partsAhead+1)
+	picks(b, -1)
+	sh.list[2].since = time.Now().Add(-2 * partSlow)
+	picks(b, 2)
+	if err := sh.enter(&source{peer: a.peer}, have); !errors.Is(err, errFailed) || !sh.hasFailed(a.peer) || sh.hasFailed(b.peer) {
+		t.Errorf("who was slow comes again: %v", err)
+	}
+	if _, err := a.s.ReadFrame(10); err == nil || !errors.Is(err, mesh.ErrReset) {
+		t.Errorf("the stream of who was slow: %v", err)
+	}
+	sh.list[3].began = time.Now().Add(-2 * partLong)
+	sh.sources = append(sh.sources, a)
+	picks(a, 3)
 }
