@@ -153,10 +153,10 @@ func (s *syncer) round(ctx context.Context) bool {
 		if !closed(s.share.isMuch()) || !s.share.goesOn() {
 			break
 		}
-		ended := make(chan struct{})
+		ended, all := make(chan struct{}), slices.Clone(asked)
 		s.r.n.wg.Go(func() {
 			defer close(ended)
-			for _, c := range asked {
+			for _, c := range all {
 				<-c
 			}
 		})
