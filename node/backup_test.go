@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"filippo.io/age"
 
@@ -77,7 +76,7 @@ func TestRestoredWithNobodyInReach(t *testing.T) {
 	ann.reads(gid, "before")
 	backup := bob.backUp()
 	bob.say(gid, "after the backup")
-	_, err := bob.Rotate(within(t, 10*time.Second), gid)
+	_, err := bob.Rotate(within(t), gid)
 	ok(t, err)
 	bob.say(gid, "under a key after the backup")
 	ann.reads(gid, "before", "after the backup", "under a key after the backup")
@@ -94,7 +93,7 @@ func TestRestoredWithNobodyInReach(t *testing.T) {
 	}
 	again.reads(gid, "before")
 	again.say(gid, "restored")
-	_, err = again.Rotate(within(t, 10*time.Second), gid)
+	_, err = again.Rotate(within(t), gid)
 	ok(t, err)
 	again.say(gid, "under a new key")
 	ok(t, again.down())
@@ -102,7 +101,7 @@ func TestRestoredWithNobodyInReach(t *testing.T) {
 	agree(t, gid, ann, again)
 	want := []string{"before", "after the backup", "under a key after the backup", "restored", "under a new key"}
 	for _, p := range []*player{ann, again} {
-		await(t, 60*time.Second, "all lines at "+p.name, func() bool { return containsAll(p.texts(gid), want) })
+		await(t, "all lines at "+p.name, func() bool { return containsAll(p.texts(gid), want) })
 	}
 	again.say(gid, "on")
 	ann.reads(gid, "on")
@@ -145,7 +144,7 @@ func TestRestoredOwner(t *testing.T) {
 	again.say(gid, "still the owner")
 	bob.reads(gid, "still the owner")
 	cem.reads(gid, "still the owner")
-	_, err := again.Kick(within(t, 10*time.Second), gid, cem.id())
+	_, err := again.Kick(within(t), gid, cem.id())
 	ok(t, err)
 	agree(t, gid, again, bob)
 	again.say(gid, "two of us")
@@ -159,7 +158,7 @@ func heldLine(t *testing.T) (bob, carol *player, gid string) {
 	carol = newPlayer(t, "carol")
 	ok(t, carol.down())
 	bob = newPlayer(t, "bob")
-	sent, err := bob.DM(within(t, 10*time.Second), carol.id(), "hello")
+	sent, err := bob.DM(within(t), carol.id(), "hello")
 	ok(t, err)
 	if sent.State != "held" {
 		t.Fatalf("the line is %s", sent.State)
@@ -187,7 +186,7 @@ func TestHeldInTheBackupLeftSince(t *testing.T) {
 		t.Errorf("parked: %q", got)
 	}
 	ok(t, again.net.Remember(carol.me, carol.net.Addrs()...))
-	await(t, 60*time.Second, "news that it left", func() bool { return len(again.parkedTexts(gid)) == 0 })
+	await(t, "news that it left", func() bool { return len(again.parkedTexts(gid)) == 0 })
 	again.say(gid, "again here")
 	carol.reads(gid, "hello", "again here")
 	if got := carol.texts(gid); len(got) != 2 {
@@ -215,7 +214,7 @@ func TestHeldInTheBackupNeverLeft(t *testing.T) {
 	if end := again.roomOf(gid).endLinesNow(t); len(end) != 1 || *end[0].State != "held" || *end[0].Text != "hello" {
 		t.Errorf("the log does not end with it: %+v", end)
 	}
-	sent, err := again.SendParked(within(t, 10*time.Second), gid)
+	sent, err := again.SendParked(within(t), gid)
 	ok(t, err)
 	if len(sent) != 1 || sent[0].MessageID != id {
 		t.Errorf("sent %+v", sent)
@@ -238,7 +237,7 @@ func TestDropParked(t *testing.T) {
 	ok(t, bob.down())
 	again, _ := restored(t, "again", backup)
 	again.up()
-	dropped, err := again.DropParked(within(t, 10*time.Second), gid)
+	dropped, err := again.DropParked(within(t), gid)
 	ok(t, err)
 	if len(dropped) != 1 || *dropped[0].Text != "hello" {
 		t.Errorf("dropped %+v", dropped)
@@ -255,12 +254,12 @@ func (p *player) hears(gid string) {
 	p.t.Helper()
 	h, err := keys.ParseHash(gid)
 	ok(p.t, err)
-	await(p.t, 60*time.Second, "the conversation", func() bool { return p.Node.room(h) != nil })
+	await(p.t, "the conversation", func() bool { return p.Node.room(h) != nil })
 }
 
 func (p *player) parkedTexts(gid string) (out []string) {
 	p.t.Helper()
-	held, err := p.Parked(within(p.t, 10*time.Second), gid)
+	held, err := p.Parked(within(p.t), gid)
 	ok(p.t, err)
 	for _, l := range held {
 		out = append(out, *l.Text)
@@ -270,7 +269,7 @@ func (p *player) parkedTexts(gid string) (out []string) {
 
 func (r *room) endLinesNow(t *testing.T) []LogLine {
 	t.Helper()
-	out, err := r.endLines(within(t, 10*time.Second))
+	out, err := r.endLines(within(t))
 	ok(t, err)
 	return out
 }
@@ -290,9 +289,9 @@ func TestBackupBesideTheOriginal(t *testing.T) {
 	clone.up(ann)
 	clone.reads(gid, "one", "two")
 	clone.say(gid, "from the clone")
-	await(t, 60*time.Second, "bob's alarm", func() bool { return strings.Contains(bob.log.String(), "runs elsewhere") })
+	await(t, "bob's alarm", func() bool { return strings.Contains(bob.log.String(), "runs elsewhere") })
 	bob.say(gid, "from the original")
-	await(t, 60*time.Second, "both at ann", func() bool {
+	await(t, "both at ann", func() bool {
 		return containsAll(ann.texts(gid), []string{"one", "two", "from the clone", "from the original"})
 	})
 	quiet(t, gid, ann, bob, clone)
@@ -319,7 +318,7 @@ func TestCopyBesideTheOriginal(t *testing.T) {
 	clone.say(gid, "from the copy")
 	ann.reads(gid, "one", "two", "from the copy")
 	for _, p := range []*player{clone, bob} {
-		await(t, 60*time.Second, "the alarm of "+p.name, func() bool { return strings.Contains(p.log.String(), "rolled back or copied") })
+		await(t, "the alarm of "+p.name, func() bool { return strings.Contains(p.log.String(), "rolled back or copied") })
 	}
 	quiet(t, gid, ann, bob, clone)
 }
@@ -373,7 +372,7 @@ func TestEveryRestoreHasItsOwnLane(t *testing.T) {
 		p, _ = restored(t, "ann", b)
 		p.up()
 		p.say(gid, "a line")
-		ok(t, p.roomOf(gid).look(within(t, 10*time.Second), func(m *group.Machine) { lanes = append(lanes, m.Local().Lane) }))
+		ok(t, p.roomOf(gid).look(within(t), func(m *group.Machine) { lanes = append(lanes, m.Local().Lane) }))
 	}
 	if !slices.IsSorted(lanes) || len(slices.Compact(slices.Clone(lanes))) != 4 {
 		t.Errorf("lanes %d", lanes)

@@ -25,7 +25,7 @@ func circle(t *testing.T, pace timing) (gid string, all []*player, x *puppet) {
 	x = newPuppet(t)
 	ok(t, x.know(all[0]))
 	x.joins(all[0], gid)
-	await(t, 60*time.Second, "one group", func() bool { return oneDigest(t, gid, all...) && len(all[4].roomOf(gid).others()) == 5 })
+	await(t, "one group", func() bool { return oneDigest(t, gid, all...) && len(all[4].roomOf(gid).others()) == 5 })
 	agree(t, gid, all...)
 	return gid, all, x
 }
@@ -45,7 +45,7 @@ func oneDigest(t *testing.T, gid string, all ...*player) bool {
 	t.Helper()
 	digests := map[keys.Hash]bool{}
 	for _, p := range all {
-		h, err := p.roomOf(gid).heights(within(t, 10*time.Second))
+		h, err := p.roomOf(gid).heights(within(t))
 		ok(t, err)
 		digests[h.Digest()] = true
 	}
@@ -72,9 +72,6 @@ func TestBeacon_BringsWhatWasLost(t *testing.T) {
 		all[4].reads(gid, text)
 		took := time.Since(began)
 		t.Logf("record %d came after %s", i+1, took.Round(time.Millisecond))
-		if took > 2*beaconFirst+3*time.Second {
-			t.Errorf("record %d came after %s", i+1, took)
-		}
 	}
 }
 
@@ -84,7 +81,7 @@ func TestBeacon_OneSpeaksForAll(t *testing.T) {
 	const span, spans = 2 * time.Second, 6
 	_, all, x := circle(t, timing{poll: time.Hour, beacon: span, beaconMost: span})
 	x.enters(all...)
-	await(t, 30*time.Second, "the puppet's mesh", func() bool { return len(x.topic.Mesh()) > 0 })
+	await(t, "the puppet's mesh", func() bool { return len(x.topic.Mesh()) > 0 })
 	time.Sleep(2 * span) // what was said last settles
 	count := func() (n int) {
 		for _, payload := range x.listened() {

@@ -260,7 +260,7 @@ func bareGossip(b *testing.B, n, size, window int) cost {
 		}
 		hosts, topics = append(hosts, h), append(topics, topic)
 	}
-	await(b, 20*time.Second, "subscriptions", func() bool { return len(topics[0].ListPeers()) == n-1 })
+	await(b, "subscriptions", func() bool { return len(topics[0].ListPeers()) == n-1 })
 	time.Sleep(2 * time.Second) // two heartbeats, as above
 	pad := strings.Repeat("x", max(size, 16))
 	runtime.GC()

@@ -42,7 +42,7 @@ func crowd(t testing.TB, owner *player, gid string, n int) {
 		ok(t, err)
 		b, _, err := keys.GenerateBundle(id, uint64(time.Now().UnixMilli()))
 		ok(t, err)
-		_, err = r.do(within(t, 30*time.Second),
+		_, err = r.do(within(t),
 			group.JoinAsked{Request: group.Request{Peer: id.PeerID(), Bundle: b.Raw()}}, group.Approve{Peer: id.PeerID()})
 		ok(t, err)
 	}
@@ -61,21 +61,21 @@ func TestLostChunk(t *testing.T) {
 	minter.joins(ann, gid)
 	minter.enters(ann, vic)
 	crowd(t, ann, gid, 57)
-	await(t, 60*time.Second, "60 members", func() bool {
-		_, err := minter.pulls(within(t, 10*time.Second), ann, nil)
+	await(t, "60 members", func() bool {
+		_, err := minter.pulls(within(t), ann, nil)
 		ok(t, err)
 		count := 0
 		minter.look(func(m *group.Machine) { count = len(m.Members()) })
-		g, err := vic.Group(within(t, 10*time.Second), gid)
+		g, err := vic.Group(within(t), gid)
 		ok(t, err)
 		return count == 60 && g.Members == 60
 	})
 	minter.meshed(ann, vic)
 	eid := rotateWithoutChunkFor(t, minter, ann, vic, gid)
 	for _, p := range []*player{ann, vic} {
-		await(t, 30*time.Second, "the key at "+p.name, func() bool {
+		await(t, "the key at "+p.name, func() bool {
 			held := false
-			ok(t, p.roomOf(gid).look(within(t, 10*time.Second), func(m *group.Machine) { _, held = m.Key(eid) }))
+			ok(t, p.roomOf(gid).look(within(t), func(m *group.Machine) { _, held = m.Key(eid) }))
 			return held
 		})
 	}
@@ -127,7 +127,7 @@ func (p *player) says(gid string, from, to int, pad string) {
 	p.t.Helper()
 	r := p.roomOf(gid)
 	for i := from; i < to; i++ {
-		_, err := r.do(within(p.t, 30*time.Second), line(fmt.Sprintf("line %d of many%s", i, pad)))
+		_, err := r.do(within(p.t), line(fmt.Sprintf("line %d of many%s", i, pad)))
 		ok(p.t, err)
 	}
 }
@@ -141,11 +141,11 @@ func TestCatchUpCarriesWhatIsMissing(t *testing.T) {
 	ok(t, wit.know(ann))
 	wit.joins(ann, gid)
 	ann.says(gid, 0, 9500, "")
-	_, err := wit.pulls(within(t, 60*time.Second), ann, nil)
+	_, err := wit.pulls(within(t), ann, nil)
 	ok(t, err)
 	ann.says(gid, 9500, 10_000, "")
 	wit.in, wit.out = 0, 0
-	records, err := wit.pulls(within(t, 60*time.Second), ann, nil)
+	records, err := wit.pulls(within(t), ann, nil)
 	ok(t, err)
 	size := 0
 	for _, r := range records {
@@ -246,8 +246,8 @@ func TestInterruptedPull(t *testing.T) {
 	s := &shaky{puppet: newPuppet(t), rng: seed(t), breaks: 3, sent: map[keys.Hash]int{}}
 	ok(t, s.know(ann))
 	s.joins(ann, gid)
-	await(t, 10*time.Second, "three members", func() bool {
-		g, err := bob.Group(within(t, 10*time.Second), gid)
+	await(t, "three members", func() bool {
+		g, err := bob.Group(within(t), gid)
 		ok(t, err)
 		return g.Members == 3 && *g.Epoch == 3
 	})
@@ -259,9 +259,9 @@ func TestInterruptedPull(t *testing.T) {
 	s.net.Handle(protoSync, s.serve)
 	began := time.Now()
 	ok(t, s.know(bob))
-	await(t, 60*time.Second, "all lines", func() bool {
+	await(t, "all lines", func() bool {
 		var h group.Heights
-		ok(t, bob.roomOf(gid).look(within(t, 10*time.Second), func(m *group.Machine) { h = m.Heights() }))
+		ok(t, bob.roomOf(gid).look(within(t), func(m *group.Machine) { h = m.Heights() }))
 		for _, l := range h.Logs {
 			if l.Author == s.me() {
 				return l.Seq == count
@@ -306,9 +306,9 @@ func TestMemoryWhileCatchingUp(t *testing.T) {
 	peak, stop := watchHeap(t)
 	began := time.Now()
 	letIn(t, ann, bob, gid)
-	await(t, 120*time.Second, "all lines", func() bool {
+	await(t, "all lines", func() bool {
 		var h group.Heights
-		ok(t, bob.roomOf(gid).look(within(t, 10*time.Second), func(m *group.Machine) { h = m.Heights() }))
+		ok(t, bob.roomOf(gid).look(within(t), func(m *group.Machine) { h = m.Heights() }))
 		return len(h.Logs) == 1 && h.Logs[0].Seq == count
 	})
 	took := time.Since(began)

@@ -57,7 +57,7 @@ func TestAbuse_FA05_Clocks(t *testing.T) {
 	annClock.Store(int64(year))
 	bobClock.Store(-int64(year))
 	for _, p := range all {
-		g, err := p.Group(within(t, 10*time.Second), gid)
+		g, err := p.Group(within(t), gid)
 		ok(t, err)
 		if g.Marked == "hard" {
 			t.Errorf("%s: a jump of the clock marks the group hard", p.name)
@@ -68,7 +68,7 @@ func TestAbuse_FA05_Clocks(t *testing.T) {
 	bobClock.Store(0)
 	talk("clocks are right again")
 	for _, p := range all {
-		ks, err := p.Keys(within(t, 10*time.Second), gid)
+		ks, err := p.Keys(within(t), gid)
 		ok(t, err)
 		if len(ks) > 8 {
 			t.Errorf("%s: %d keys were made", p.name, len(ks))
@@ -96,7 +96,7 @@ func TestAbuse_FA05_BundleSurvivesAJump(t *testing.T) {
 	if bob.ownBundle().Seq <= old.Seq {
 		t.Fatal("the bundle was not replaced")
 	}
-	_, err = ann.Rotate(within(t, 10*time.Second), gid) // sealed to the old one
+	_, err = ann.Rotate(within(t), gid) // sealed to the old one
 	ok(t, err)
 	agree(t, gid, ann, bob)
 	ann.say(gid, "still with us?")
@@ -104,7 +104,7 @@ func TestAbuse_FA05_BundleSurvivesAJump(t *testing.T) {
 	clock.Store(0)
 	bob.say(gid, "yes")
 	ann.reads(gid, "yes")
-	ok(t, ann.roomOf(gid).look(within(t, 10*time.Second), func(m *group.Machine) {
+	ok(t, ann.roomOf(gid).look(within(t), func(m *group.Machine) {
 		if b, held := m.Bundle(bob.me); !held || b.Seq <= old.Seq {
 			t.Error("ann does not know bob's new bundle")
 		}

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"conclave/keys"
 	"conclave/node/store"
@@ -63,7 +62,7 @@ func TestDamagedRecordsComeBack(t *testing.T) {
 			bob.reads(gid, said...)
 		}
 	}
-	_, err := bob.Rotate(within(t, 30*time.Second), gid)
+	_, err := bob.Rotate(within(t), gid)
 	ok(t, err)
 	agree(t, gid, ann, bob)
 	ok(t, ann.down())
@@ -75,7 +74,7 @@ func TestDamagedRecordsComeBack(t *testing.T) {
 	bob.finds("disk", wait, "damaged")
 	ann.up(bob)
 	for _, p := range []*player{ann, bob} {
-		await(t, 60*time.Second, "everything at "+p.name, func() bool {
+		await(t, "everything at "+p.name, func() bool {
 			got := p.texts(gid)
 			return len(got) == len(said)+1 && !slices.ContainsFunc(said, func(s string) bool { return !slices.Contains(got, s) })
 		})

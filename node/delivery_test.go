@@ -2,7 +2,6 @@ package node
 
 import (
 	"testing"
-	"time"
 )
 
 // TestDelivery follows a message from its author to everyone, over a restart.
@@ -46,7 +45,7 @@ func (p *player) delivered(gid, state string, to, of int) {
 			p.t.Logf("it is %s: %d of %d", *last.State, *last.Delivered, *last.Recipients)
 		}
 	}()
-	await(p.t, 30*time.Second, "delivery at "+p.name, func() bool {
+	await(p.t, "delivery at "+p.name, func() bool {
 		all := p.messages(gid)
 		last = all[len(all)-1]
 		return *last.State == state && *last.Delivered == to && *last.Recipients == of
@@ -57,10 +56,10 @@ func (p *player) delivered(gid, state string, to, of int) {
 // with its reason, and takes its place when it leaves.
 func TestHeldLinesAreListed(t *testing.T) {
 	ann, bob := newPlayer(t, "ann"), newPlayer(t, "bob")
-	sent, err := ann.DM(within(t, 10*time.Second), bob.id(), "are you there?")
+	sent, err := ann.DM(within(t), bob.id(), "are you there?")
 	ok(t, err)
 	held := func(last bool) LogLine {
-		lines, err := ann.Log(within(t, 10*time.Second), sent.GroupID, LogQuery{Last: last, Limit: 10})
+		lines, err := ann.Log(within(t), sent.GroupID, LogQuery{Last: last, Limit: 10})
 		ok(t, err)
 		if len(lines) == 0 {
 			t.Fatal("the log is empty")
@@ -75,9 +74,9 @@ func TestHeldLinesAreListed(t *testing.T) {
 	}
 	ok(t, bob.net.Remember(ann.me, ann.net.Addrs()...))
 	ok(t, ann.net.Remember(bob.me, bob.net.Addrs()...))
-	_, err = bob.DM(within(t, 10*time.Second), ann.id(), "")
+	_, err = bob.DM(within(t), ann.id(), "")
 	ok(t, err)
-	await(t, 30*time.Second, "the line at bob", func() bool { return len(bob.texts(sent.GroupID)) == 1 })
+	await(t, "the line at bob", func() bool { return len(bob.texts(sent.GroupID)) == 1 })
 	if l := held(true); *l.State == "held" || *l.MessageID != sent.MessageID {
 		t.Errorf("after it left the line is %+v", l)
 	}

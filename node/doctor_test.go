@@ -22,12 +22,12 @@ func (p *player) finds(check, state, says string) []Finding {
 			p.t.Logf("doctor at %s: %+v", p.name, all)
 		}
 	}()
-	await(p.t, 30*time.Second, check+" "+state, func() bool {
+	await(p.t, check+" "+state, func() bool {
 		var err error
 		for _, r := range p.allRooms() {
 			r.syncer.kick()
 		}
-		all, err = p.Doctor(within(p.t, 10*time.Second))
+		all, err = p.Doctor(within(p.t))
 		ok(p.t, err)
 		return slices.ContainsFunc(all, func(f Finding) bool {
 			return f.Check == check && f.State == state && strings.Contains(f.Says, says) && (state != act || f.Hint != nil)
@@ -62,7 +62,7 @@ func TestDoctor(t *testing.T) {
 	ok(t, bob.down())
 	ann.finds("peers", wait, bob.me.Short())
 	ann.say(gid, "a line that bob lacks")
-	_, err := ann.DM(within(t, 10*time.Second), newPlayerID(t), "a line that is held")
+	_, err := ann.DM(within(t), newPlayerID(t), "a line that is held")
 	ok(t, err)
 	clock.Store(int64(100 * time.Second))
 	ann.finds("behind", wait, bob.me.Short())

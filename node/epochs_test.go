@@ -36,10 +36,10 @@ func TestEpochs_SixAnHour(t *testing.T) {
 		ok(t, p.know(ann))
 		p.joins(ann, gid)
 	}
-	_, err := x.pulls(within(t, 10*time.Second), ann, nil)
+	_, err := x.pulls(within(t), ann, nil)
 	ok(t, err)
 	epochs := func() int {
-		ks, err := ann.Keys(within(t, 10*time.Second), gid)
+		ks, err := ann.Keys(within(t), gid)
 		ok(t, err)
 		return len(ks)
 	}
@@ -56,9 +56,9 @@ func TestEpochs_SixAnHour(t *testing.T) {
 			t.Errorf("y's epoch %d: verdict %v", i+1, v)
 		}
 	}
-	await(t, 10*time.Second, "all epochs", func() bool { return epochs() == before+2*(group.FreeEpochs+1) })
+	await(t, "all epochs", func() bool { return epochs() == before+2*(group.FreeEpochs+1) })
 	shown := map[keys.PeerID]int{}
-	lines, err := ann.Log(within(t, 10*time.Second), gid, LogQuery{})
+	lines, err := ann.Log(within(t), gid, LogQuery{})
 	ok(t, err)
 	for _, l := range lines {
 		if l.Reason != nil && strings.Contains(*l.Reason, fmt.Sprintf("number %d of theirs within an hour", group.FreeEpochs+1)) {
@@ -70,9 +70,9 @@ func TestEpochs_SixAnHour(t *testing.T) {
 	if shown[x.me()] != 1 || shown[y.me()] != 1 || len(shown) != 2 {
 		t.Errorf("shown for %v", shown)
 	}
-	_, err = ann.roomOf(gid).do(within(t, 10*time.Second), group.DeputyAdd{Peer: x.me(), Caps: group.CapRotate})
+	_, err = ann.roomOf(gid).do(within(t), group.DeputyAdd{Peer: x.me(), Caps: group.CapRotate})
 	ok(t, err)
-	_, err = x.pulls(within(t, 10*time.Second), ann, nil)
+	_, err = x.pulls(within(t), ann, nil)
 	ok(t, err)
 	if v := x.rotates(ann, y); v != mesh.Accept {
 		t.Errorf("a deputy's epoch: verdict %v", v)

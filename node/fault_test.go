@@ -73,7 +73,7 @@ func (s *stage) play() error {
 		return err
 	}
 	s.follow()
-	ctx := within(s.t, 60*time.Second)
+	ctx := within(s.t)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := s.ann.ended
@@ -222,7 +222,7 @@ func (s *stage) look() error {
 	if s.witness.m == nil {
 		return nil
 	}
-	records, err := s.witness.pulls(within(s.t, 30*time.Second), s.ann, new(group.Heights))
+	records, err := s.witness.pulls(within(s.t), s.ann, new(group.Heights))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pulled = append(s.pulled, records...)
@@ -324,7 +324,7 @@ func (s *stage) back(d *storetest.Disk) {
 	s.onDisk(d)
 	s.ann.up()
 	if s.gid == "" || s.ann.Node.room(s.witness.gid) == nil && s.witness.m == nil {
-		g, err := s.ann.CreateGroup(within(s.t, 10*time.Second), CreateGroup{Name: "second"})
+		g, err := s.ann.CreateGroup(within(s.t), CreateGroup{Name: "second"})
 		ok(s.t, err)
 		s.ann.say(g.GroupID, "back")
 		return

@@ -55,7 +55,7 @@ func TestFlood_IsKeptButNotRelayed(t *testing.T) {
 		p.joins(ann, gid)
 	}
 	r := ann.roomOf(gid)
-	ok(t, r.look(within(t, 10*time.Second), func(*group.Machine) {}))
+	ok(t, r.look(within(t), func(*group.Machine) {}))
 	flood := x.speech(messageBurst + lateRecords/2)
 	began := time.Now()
 	got := verdicts(r, x.me(), flood)
@@ -71,7 +71,7 @@ func TestFlood_IsKeptButNotRelayed(t *testing.T) {
 	if v := r.validate(x.me(), rd.Publish[0]); v != mesh.Accept {
 		t.Errorf("what x does as a member: verdict %v", v)
 	}
-	await(t, 30*time.Second, "every line of the flood", func() bool { return len(ann.texts(gid)) == len(flood)+1 })
+	await(t, "every line of the flood", func() bool { return len(ann.texts(gid)) == len(flood)+1 })
 }
 
 // TestFlood_RepeatingCostsWhoRepeats: a member who repeats what another said
@@ -86,7 +86,7 @@ func TestFlood_RepeatingCostsWhoRepeats(t *testing.T) {
 	r := ann.roomOf(gid)
 	said := y.speech(messageBurst / 2)
 	verdicts(r, y.me(), said)
-	await(t, 30*time.Second, "all of it", func() bool { return len(ann.texts(gid)) == len(said) })
+	await(t, "all of it", func() bool { return len(ann.texts(gid)) == len(said) })
 	for range 4 {
 		verdicts(r, x.me(), said)
 	}
@@ -198,7 +198,7 @@ func TestAbuse_MM10_MessageFlood(t *testing.T) {
 		func(keys.PeerID, []byte) mesh.Verdict { return mesh.Accept })
 	ok(t, err)
 	x.topic = topic
-	await(t, 20*time.Second, "x in both meshes", func() bool { return len(topic.Mesh()) == 2 })
+	await(t, "x in both meshes", func() bool { return len(topic.Mesh()) == 2 })
 	pace(t, ann, bob, gid, 10*time.Millisecond, time.Second)
 	quiet := pace(t, ann, bob, gid, 10*time.Millisecond, lasts)
 	ended := make(chan time.Duration, 1)
@@ -222,12 +222,12 @@ func TestAbuse_MM10_MessageFlood(t *testing.T) {
 	if took < lasts+lasts/20 {
 		beyond := float64(len(flood)-messageBurst) - messageRate*took.Seconds()
 		for _, p := range []*player{ann, bob} {
-			await(t, 60*time.Second, p.name+" to ignore most of the flood", func() bool { // it may still be on its way
+			await(t, p.name+" to ignore most of the flood", func() bool { // it may still be on its way
 				return float64(p.net.Drops().Ignored) >= beyond/2
 			})
 		}
 	}
-	await(t, 60*time.Second, "the flood at both", func() bool {
+	await(t, "the flood at both", func() bool {
 		return len(ann.texts(gid)) == len(bob.texts(gid)) && len(bob.texts(gid)) >= len(flood)
 	})
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"conclave/group"
 	"conclave/keys"
@@ -38,11 +37,11 @@ func newForgers(t *testing.T) *forgers {
 	agree(t, f.gid, f.ann, f.bob)
 	f.x.meshed(f.ann)
 	f.w.meshed(f.ann)
-	await(t, 30*time.Second, "all news at bob", func() bool {
+	await(t, "all news at bob", func() bool {
 		f.bob.roomOf(f.gid).syncer.kick()
 		return f.bob.state(f.gid) == f.ann.state(f.gid)
 	})
-	_, err := f.y.pulls(within(t, 10*time.Second), f.ann, nil)
+	_, err := f.y.pulls(within(t), f.ann, nil)
 	ok(t, err)
 	f.before = f.state()
 	return f
@@ -60,7 +59,7 @@ func (f *forgers) state() (out string) {
 // state is what a node holds of a group's control log, keys and bundles.
 func (p *player) state(gid string) (out string) {
 	p.t.Helper()
-	ok(p.t, p.roomOf(gid).look(within(p.t, 10*time.Second), func(m *group.Machine) {
+	ok(p.t, p.roomOf(gid).look(within(p.t), func(m *group.Machine) {
 		cur, _ := m.Current()
 		key, _ := m.Key(cur.EID)
 		out = fmt.Sprint(m.Heights().Control, m.Members(), m.Settings(), m.Eligible(), cur.EID, keys.Sum(key[:]), len(m.Local().Requests))
@@ -80,7 +79,7 @@ func (f *forgers) unharmed(forged ...[]byte) {
 	f.bob.reads(f.gid, "ann, after it")
 	f.bob.say(f.gid, "bob, after it")
 	f.ann.reads(f.gid, "ann, after it", "bob, after it")
-	await(f.t, 10*time.Second, "both lines at the witness", func() bool {
+	await(f.t, "both lines at the witness", func() bool {
 		said := 0
 		for _, p := range f.w.listened() {
 			if v, err := group.Decode(f.w.gid, p); err == nil && v.Msg() != nil {
@@ -130,7 +129,7 @@ func TestAbuse_NM07_ForgedMessage(t *testing.T) {
 		t.Errorf("from a stranger the verdict is %v", v)
 	}
 	f.x.says(forged)
-	await(t, 10*time.Second, "a verdict", func() bool { return f.ann.net.Drops().Rejected == 1 })
+	await(t, "a verdict", func() bool { return f.ann.net.Drops().Rejected == 1 })
 	f.unharmed(forged)
 }
 
@@ -139,7 +138,7 @@ func TestAbuse_NM07_ForgedMessage(t *testing.T) {
 func TestAbuse_NM08_ForgedEntryAndChunk(t *testing.T) {
 	f := newForgers(t)
 	var e group.Entry
-	records, err := f.y.pulls(within(t, 10*time.Second), f.ann, new(group.Heights))
+	records, err := f.y.pulls(within(t), f.ann, new(group.Heights))
 	ok(t, err)
 	for _, r := range records {
 		v, err := group.Decode(f.y.gid, r)
@@ -157,7 +156,7 @@ func TestAbuse_NM08_ForgedEntryAndChunk(t *testing.T) {
 	chunk := f.chunkFor(f.bob, f.ann.me, keys.Hash{1}, keys.Secret{2})
 	for i, payload := range [][]byte{entry, chunk} {
 		f.x.says(payload)
-		await(t, 10*time.Second, "a verdict", func() bool { return f.ann.net.Drops().Rejected == uint64(i+1) })
+		await(t, "a verdict", func() bool { return f.ann.net.Drops().Rejected == uint64(i+1) })
 	}
 	f.unharmed(entry, chunk)
 }
@@ -187,7 +186,7 @@ func TestAbuse_NM09_PlantedKey(t *testing.T) {
 		}
 	}
 	f.unharmed()
-	_, err := f.ann.Rotate(within(t, 10*time.Second), f.gid)
+	_, err := f.ann.Rotate(within(t), f.gid)
 	ok(t, err)
 	agree(t, f.gid, f.ann, f.bob)
 	f.ann.say(f.gid, "under a new key")
@@ -227,13 +226,13 @@ func (f *forgers) plantForEpoch() {
 		f.plant(p, kc, keys.Secret{7})
 		for _, payload := range made {
 			p.roomOf(f.gid).validate(f.x.me(), payload)
-			ok(f.t, p.roomOf(f.gid).look(within(f.t, 10*time.Second), func(m *group.Machine) {
+			ok(f.t, p.roomOf(f.gid).look(within(f.t), func(m *group.Machine) {
 				if key, held := m.Key(rd.Epoch); held && key != real {
 					f.t.Errorf("%s holds the planted key", p.name)
 				}
 			}))
 		}
-		ok(f.t, p.roomOf(f.gid).look(within(f.t, 10*time.Second), func(m *group.Machine) {
+		ok(f.t, p.roomOf(f.gid).look(within(f.t), func(m *group.Machine) {
 			if _, held := m.Key(rd.Epoch); !held {
 				f.t.Errorf("%s does not hold the real key", p.name)
 			}
@@ -255,7 +254,7 @@ func TestAbuse_MM17_OutsiderWithTheKey(t *testing.T) {
 		x.Time++
 		payload = signed(group.KindMessage, z.id, f.x.gid, keys.Marshal(&x))
 		f.x.says(payload)
-		await(t, 10*time.Second, "a verdict", func() bool { return f.ann.net.Drops().Ignored == uint64(i+1) })
+		await(t, "a verdict", func() bool { return f.ann.net.Drops().Ignored == uint64(i+1) })
 	}
 	if d := f.ann.net.Drops(); d.Rejected > 0 {
 		t.Errorf("whoever handed it on is blamed: %+v", d)
@@ -271,7 +270,7 @@ func TestAbuse_MM17_OutsiderWithTheKey(t *testing.T) {
 // record, no key and no place.
 func TestAbuse_RM08_NewIdentity(t *testing.T) {
 	f := newForgers(t)
-	_, err := f.ann.Kick(within(t, 10*time.Second), f.gid, f.x.me().String())
+	_, err := f.ann.Kick(within(t), f.gid, f.x.me().String())
 	ok(t, err)
 	again := newPuppet(t)
 	again.gid = f.x.gid
@@ -287,12 +286,12 @@ func TestAbuse_RM08_NewIdentity(t *testing.T) {
 	if answered, told := again.hellos(f.ann, keys.Hash{}); told > 0 {
 		t.Errorf("of %d answers %d tell how it ended", answered, told)
 	}
-	if records, err := again.pulls(within(t, 10*time.Second), f.ann, new(group.Heights)); len(records) > 0 {
+	if records, err := again.pulls(within(t), f.ann, new(group.Heights)); len(records) > 0 {
 		t.Errorf("%d records, %v", len(records), err)
 	}
-	waiting, err := f.ann.Requests(within(t, 10*time.Second), f.gid)
+	waiting, err := f.ann.Requests(within(t), f.gid)
 	ok(t, err)
-	g, err := f.ann.Group(within(t, 10*time.Second), f.gid)
+	g, err := f.ann.Group(within(t), f.gid)
 	ok(t, err)
 	if len(waiting) != 1 || waiting[0].PeerID != again.me().String() || g.Members != 4 {
 		t.Errorf("requests %+v, %d members", waiting, g.Members)
@@ -304,22 +303,22 @@ func TestAbuse_RM08_NewIdentity(t *testing.T) {
 // plaintext by the owner's choice alone.
 func TestAbuse_MO06_SwitchedOff(t *testing.T) {
 	f := newForgers(t)
-	_, err := f.ann.Encryption(within(t, 10*time.Second), f.gid, "off")
+	_, err := f.ann.Encryption(within(t), f.gid, "off")
 	ok(t, err)
-	await(t, 10*time.Second, "the news at bob", func() bool {
-		g, err := f.bob.Group(within(t, 10*time.Second), f.gid)
+	await(t, "the news at bob", func() bool {
+		g, err := f.bob.Group(within(t), f.gid)
 		ok(t, err)
 		return !g.E2EE
 	})
 	var refused *Error
-	_, err = f.bob.Send(within(t, 10*time.Second), f.gid, []string{"as always"}, false, false)
+	_, err = f.bob.Send(within(t), f.gid, []string{"as always"}, false, false)
 	if !errors.As(err, &refused) || refused.Kind != NotAllowed {
 		t.Errorf("bob's line: %v", err)
 	}
-	_, err = f.bob.Send(within(t, 10*time.Second), f.gid, []string{"on purpose"}, true, true)
+	_, err = f.bob.Send(within(t), f.gid, []string{"on purpose"}, true, true)
 	ok(t, err)
 	f.ann.reads(f.gid, "on purpose")
-	_, err = f.bob.Encryption(within(t, 10*time.Second), f.gid, "accept")
+	_, err = f.bob.Encryption(within(t), f.gid, "accept")
 	ok(t, err)
 	f.bob.say(f.gid, "accepted")
 	f.ann.reads(f.gid, "on purpose", "accepted")

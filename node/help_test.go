@@ -31,19 +31,19 @@ func ok(t testing.TB, err error) {
 }
 
 // within bounds what a test waits for.
-func within(t testing.TB, d time.Duration) context.Context {
+func within(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	return ctx
 }
 
 // await looks again and again until done reports true.
-func await(t testing.TB, d time.Duration, what string, done func() bool) {
+func await(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(d); !done(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); !done(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("after %s still waiting for %s", d, what)
+			t.Fatalf("after %s still waiting for %s", patience, what)
 		}
 	}
 }
@@ -53,8 +53,8 @@ func take[T any](t testing.TB, what string, c <-chan T) (v T) {
 	t.Helper()
 	select {
 	case v = <-c:
-	case <-time.After(nodeBound):
-		t.Fatalf("after %s still waiting for %s\n%s", nodeBound, what, goroutines())
+	case <-time.After(patience):
+		t.Fatalf("after %s still waiting for %s\n%s", patience, what, goroutines())
 	}
 	return v
 }
@@ -124,8 +124,8 @@ func (p *player) tryUp(others ...*player) (err error) {
 		return nil
 	case <-p.ended:
 		return errors.Join(p.err, io.ErrUnexpectedEOF)
-	case <-time.After(nodeBound):
-		return fmt.Errorf("not ready after %s\n%s", nodeBound, goroutines())
+	case <-time.After(patience):
+		return fmt.Errorf("not ready after %s\n%s", patience, goroutines())
 	}
 }
 
@@ -144,15 +144,15 @@ func (p *player) launch() {
 	})
 }
 
-// nodeBound is more time than a node ever takes to begin or to end.
-const nodeBound = 60 * time.Second
+// patience is more time than anything takes that a test waits for.
+const patience = 2 * time.Minute
 
 func awaitEnd(t testing.TB, name string, ended <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-ended:
-	case <-time.After(nodeBound):
-		t.Fatalf("%s's node has not ended after %s\n%s", name, nodeBound, goroutines())
+	case <-time.After(patience):
+		t.Fatalf("%s's node has not ended after %s\n%s", name, patience, goroutines())
 	}
 }
 
@@ -194,7 +194,7 @@ func newGroup(t testing.TB, c CreateGroup, owner *player, others ...*player) str
 	if c.Name == "" {
 		c.Name = "team"
 	}
-	g, err := owner.CreateGroup(within(t, 10*time.Second), c)
+	g, err := owner.CreateGroup(within(t), c)
 	ok(t, err)
 	for _, p := range others {
 		letIn(t, owner, p, g.GroupID)
@@ -205,7 +205,7 @@ func newGroup(t testing.TB, c CreateGroup, owner *player, others ...*player) str
 // letIn has p join a group of owner.
 func letIn(t testing.TB, owner, p *player, gid string) {
 	t.Helper()
-	ctx := within(t, 60*time.Second)
+	ctx := within(t)
 	_, err := p.Join(ctx, owner.id(), gid, "", false)
 	ok(t, err)
 	_, err = owner.Approve(ctx, gid, p.id())
@@ -217,7 +217,7 @@ func letIn(t testing.TB, owner, p *player, gid string) {
 // say sends one line and fails the test where it is not taken.
 func (p *player) say(gid, text string) Sent {
 	p.t.Helper()
-	sent, err := p.Send(within(p.t, 60*time.Second), gid, []string{text}, false, true)
+	sent, err := p.Send(within(p.t), gid, []string{text}, false, true)
 	ok(p.t, err)
 	return sent[0]
 }
@@ -227,7 +227,7 @@ func (p *player) messages(gid string) []LogLine {
 	p.t.Helper()
 	var out []LogLine
 	for after := ""; ; {
-		page, err := p.Log(within(p.t, 60*time.Second), gid, LogQuery{After: after})
+		page, err := p.Log(within(p.t), gid, LogQuery{After: after})
 		ok(p.t, err)
 		for _, l := range page {
 			if l.Kind == "message" && (l.State == nil || *l.State != "held") {
@@ -269,10 +269,10 @@ func (p *player) reads(gid string, texts ...string) {
 // agree waits until all of them would seal under one key.
 func agree(t testing.TB, gid string, all ...*player) {
 	t.Helper()
-	await(t, 60*time.Second, "one key", func() bool {
+	await(t, "one key", func() bool {
 		current := map[string]bool{}
 		for _, p := range all {
-			ks, err := p.Keys(within(t, 10*time.Second), gid)
+			ks, err := p.Keys(within(t), gid)
 			ok(t, err)
 			eid := ""
 			for _, k := range ks {

@@ -3,7 +3,6 @@ package node
 import (
 	"slices"
 	"testing"
-	"time"
 
 	"conclave/group"
 	"conclave/keys"
@@ -23,10 +22,10 @@ func TestAbuse_RM07_HidingTheRemoval(t *testing.T) {
 	agree(t, gid, ann, bob)
 	ann.say(gid, "while x was there")
 	bob.reads(gid, "while x was there")
-	before, err := x.pulls(within(t, 10*time.Second), ann, new(group.Heights))
+	before, err := x.pulls(within(t), ann, new(group.Heights))
 	ok(t, err)
 	ok(t, bob.down())
-	_, err = ann.Kick(within(t, 10*time.Second), gid, x.me().String())
+	_, err = ann.Kick(within(t), gid, x.me().String())
 	ok(t, err)
 	agree(t, gid, ann)
 	ann.say(gid, "without x")
@@ -36,7 +35,7 @@ func TestAbuse_RM07_HidingTheRemoval(t *testing.T) {
 	ok(t, x.know(bob))
 	replay := func() { // what x is asked for and what it says by itself are judged alike
 		verdicts(bob.roomOf(gid), x.me(), before)
-		ok(t, bob.roomOf(gid).look(within(t, 10*time.Second), func(*group.Machine) {}))
+		ok(t, bob.roomOf(gid).look(within(t), func(*group.Machine) {}))
 	}
 	replay()
 	said := x.speech(1)
@@ -48,7 +47,7 @@ func TestAbuse_RM07_HidingTheRemoval(t *testing.T) {
 	ann.up(bob)
 	gone := func(when string) {
 		t.Helper()
-		members, err := bob.Members(within(t, 10*time.Second), gid)
+		members, err := bob.Members(within(t), gid)
 		ok(t, err)
 		if slices.ContainsFunc(members, func(m Member) bool { return m.PeerID == x.me().String() }) {
 			t.Errorf("%s x is a member", when)
@@ -57,8 +56,8 @@ func TestAbuse_RM07_HidingTheRemoval(t *testing.T) {
 			t.Errorf("%s bob reads %q", when, texts)
 		}
 	}
-	await(t, 60*time.Second, "the removal at bob", func() bool {
-		g, err := bob.Group(within(t, 10*time.Second), gid)
+	await(t, "the removal at bob", func() bool {
+		g, err := bob.Group(within(t), gid)
 		ok(t, err)
 		return g.Members == 2
 	})
@@ -144,6 +143,6 @@ func (p *puppet) renamedTwice(as group.Type) (first, second []byte) {
 
 func (p *player) nameOf(gid string, who keys.PeerID) (name string) {
 	p.t.Helper()
-	ok(p.t, p.roomOf(gid).look(within(p.t, 10*time.Second), func(m *group.Machine) { name = m.Name(who) }))
+	ok(p.t, p.roomOf(gid).look(within(p.t), func(m *group.Machine) { name = m.Name(who) }))
 	return name
 }

@@ -25,9 +25,9 @@ func TestStoppingNodeGivesNoAnswer(t *testing.T) {
 func TestConversationOpensAtOnce(t *testing.T) {
 	ann := newPlayer(t, "ann")
 	bob := newPlayer(t, "bob", ann)
-	await(t, 10*time.Second, "a connection", func() bool { return len(ann.net.Connected()) == 1 })
+	await(t, "a connection", func() bool { return len(ann.net.Connected()) == 1 })
 	began := time.Now()
-	_, err := ann.DM(within(t, 10*time.Second), bob.id(), "")
+	_, err := ann.DM(within(t), bob.id(), "")
 	ok(t, err)
 	if took := time.Since(began); took > compareWait/2 {
 		t.Errorf("a conversation with somebody connected took %s", took)
@@ -40,12 +40,12 @@ func TestMembersAddressesAreKept(t *testing.T) {
 	ann := newPlayer(t, "ann")
 	bob := newPlayer(t, "bob", ann)
 	newGroup(t, CreateGroup{}, ann, bob)
-	await(t, 10*time.Second, "the address", func() bool {
+	await(t, "the address", func() bool {
 		ann.book.mu.Lock()
 		defer ann.book.mu.Unlock()
 		return len(ann.book.addrs[bob.me]) > 0
 	})
 	ok(t, ann.down())
 	ann.up()
-	await(t, 10*time.Second, "bob, who is not told where ann is now", func() bool { return len(ann.net.Connected()) == 1 })
+	await(t, "bob, who is not told where ann is now", func() bool { return len(ann.net.Connected()) == 1 })
 }

@@ -27,13 +27,13 @@ func TestLeave_NextLineDoesNotWait(t *testing.T) {
 	agree(t, gid, all...)
 	bob := all[1]
 	for left := len(all) - 1; left > 1; left-- {
-		before, err := bob.Keys(within(t, 10*time.Second), gid)
+		before, err := bob.Keys(within(t), gid)
 		ok(t, err)
 		clock.Add(int64(time.Hour))
-		_, err = all[left].Leave(within(t, 10*time.Second), gid, false)
+		_, err = all[left].Leave(within(t), gid, false)
 		ok(t, err)
-		await(t, 10*time.Second, "the news at bob", func() bool {
-			g, err := bob.Group(within(t, 10*time.Second), gid)
+		await(t, "the news at bob", func() bool {
+			g, err := bob.Group(within(t), gid)
 			ok(t, err)
 			return g.Members == left
 		})
@@ -41,7 +41,7 @@ func TestLeave_NextLineDoesNotWait(t *testing.T) {
 		sent := bob.say(gid, "who is left?")
 		took := time.Since(began)
 		agree(t, gid, all[:left]...)
-		after, err := bob.Keys(within(t, 10*time.Second), gid)
+		after, err := bob.Keys(within(t), gid)
 		ok(t, err)
 		t.Logf("%d remain: %v until the line left, %d epochs", left, took.Round(time.Millisecond), len(after)-len(before))
 		if len(after) != len(before)+1 || *sent.EID != after[len(after)-1].EID || after[len(after)-1].MintedBy != ann.id() {

@@ -39,8 +39,8 @@ func TestMissingIsNamed(t *testing.T) {
 	say("three", true)
 	gap := func(what string, fits func(l LogLine) bool) {
 		t.Helper()
-		await(t, 30*time.Second, what, func() bool {
-			lines, err := ann.Log(within(t, 10*time.Second), gid, LogQuery{Last: true, Limit: 1})
+		await(t, what, func() bool {
+			lines, err := ann.Log(within(t), gid, LogQuery{Last: true, Limit: 1})
 			ok(t, err)
 			return lines[0].Kind == "gap" && *lines[0].Sender == x.me().String() && fits(lines[0])
 		})
@@ -49,7 +49,7 @@ func TestMissingIsNamed(t *testing.T) {
 		return l.Missing.From == 1 && l.Missing.To == 2 && len(l.Missing.HeldBy) == 0 &&
 			strings.Contains(*l.Reason, "2 messages or more from ·"+x.me().Short()+" missing (1-2); nobody in reach has them")
 	})
-	_, err := x.pulls(within(t, 10*time.Second), ann, nil) // names what x holds
+	_, err := x.pulls(within(t), ann, nil) // names what x holds
 	ok(t, err)
 	gap("who has them", func(l LogLine) bool {
 		return len(l.Missing.HeldBy) == 1 && l.Missing.HeldBy[0] == x.me().String() && l.Missing.Asked != nil &&
@@ -62,7 +62,7 @@ func TestMissingIsNamed(t *testing.T) {
 		x.says(payload)
 	}
 	ann.reads(gid, "one", "two", "three")
-	lines, err := ann.Log(within(t, 10*time.Second), gid, LogQuery{Last: true, Limit: 1})
+	lines, err := ann.Log(within(t), gid, LogQuery{Last: true, Limit: 1})
 	ok(t, err)
 	if lines[0].Kind == "gap" {
 		t.Errorf("all is there, and the log says %q", *lines[0].Reason)

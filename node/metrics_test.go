@@ -2,7 +2,6 @@ package node
 
 import (
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -52,7 +51,7 @@ func TestMetrics_DropsAreCounted(t *testing.T) {
 			t.Errorf("%s grew by %v, want %v", name, got, want)
 		}
 	}
-	s, err := ann.Status(within(t, 10*time.Second))
+	s, err := ann.Status(within(t))
 	ok(t, err)
 	if s.Dropped != 5 {
 		t.Errorf("status says %d", s.Dropped)

@@ -43,5 +43,5 @@ func TestProgress(t *testing.T) {
 	if last.Total < missed/2 || last.Total > missed+10 { // gossip may bring some of the last
 		t.Errorf("%d records of progress, %d were missing", last.Total, missed)
 	}
-	await(t, 10*time.Second, "the end of progress", func() bool { return n.allRooms()[0].progress.Load() == nil })
+	await(t, "the end of progress", func() bool { return n.allRooms()[0].progress.Load() == nil })
 }

@@ -92,13 +92,13 @@ func (p *puppet) put(s *mesh.Stream, v any) error {
 // know makes the puppet find n, and stay connected.
 func (p *puppet) know(n *player) error {
 	ok(p.t, p.net.Remember(n.me, n.net.Addrs()...))
-	return p.net.Connect(within(p.t, 10*time.Second), n.me, n.net.Addrs()...)
+	return p.net.Connect(within(p.t), n.me, n.net.Addrs()...)
 }
 
 // open opens a stream to n.
 func (p *puppet) open(n *player, proto string) *mesh.Stream {
 	p.t.Helper()
-	s, err := p.net.Open(within(p.t, 30*time.Second), n.me, proto)
+	s, err := p.net.Open(within(p.t), n.me, proto)
 	ok(p.t, err)
 	p.t.Cleanup(func() { s.Close() })
 	return s
@@ -106,7 +106,7 @@ func (p *puppet) open(n *player, proto string) *mesh.Stream {
 
 // asksToJoin asks n once to be let in and returns the stream after the answer.
 func (p *puppet) asksToJoin(n *player, gid keys.Hash) (*mesh.Stream, joinAnswer, error) {
-	s, err := p.net.Open(within(p.t, 30*time.Second), n.me, protoJoin)
+	s, err := p.net.Open(within(p.t), n.me, protoJoin)
 	if err != nil {
 		return nil, joinAnswer{}, err
 	}
@@ -139,7 +139,7 @@ func (p *puppet) tryJoin(n *player, ref string) error {
 	if a.Status != joinRequested {
 		return errors.New("not taken")
 	}
-	if _, err := n.Approve(within(p.t, 30*time.Second), ref, p.me().String()); err != nil {
+	if _, err := n.Approve(within(p.t), ref, p.me().String()); err != nil {
 		return err
 	}
 	if s, a, err = p.asksToJoin(n, gid); err != nil {
@@ -224,7 +224,7 @@ func (p *puppet) enters(others ...*player) {
 func (p *puppet) meshed(others ...*player) {
 	p.t.Helper()
 	for _, o := range others {
-		await(p.t, 30*time.Second, o.name+" in the puppet's mesh", func() bool {
+		await(p.t, o.name+" in the puppet's mesh", func() bool {
 			return slices.Contains(p.topic.Mesh(), o.me) && slices.Contains(o.roomOf(p.gid.String()).topic.Mesh(), p.me())
 		})
 	}
@@ -280,7 +280,7 @@ func (p *puppet) says(payload []byte) {
 	may := p.publish
 	p.mu.Unlock()
 	if may == nil || may(payload) {
-		if err := p.topic.Publish(within(p.t, 30*time.Second), payload); err != nil && !errors.Is(err, mesh.ErrEmptyMesh) {
+		if err := p.topic.Publish(within(p.t), payload); err != nil && !errors.Is(err, mesh.ErrEmptyMesh) {
 			p.t.Error(err)
 		}
 	}

@@ -26,7 +26,7 @@ func member(t *testing.T) (ann *player, x *puppet) {
 func (p *puppet) hellos(n *player, roots ...keys.Hash) (answered, farewells int) {
 	p.t.Helper()
 	for _, root := range roots {
-		s, err := p.net.Open(within(p.t, 30*time.Second), n.me, protoSync)
+		s, err := p.net.Open(within(p.t), n.me, protoSync)
 		ok(p.t, err)
 		var w welcome
 		if put(s, hello{GID: p.gid, Root: root}) == nil && get(s, &w) == nil {
@@ -90,12 +90,12 @@ func TestQuota_JoinFromOneAddress(t *testing.T) {
 // a limit.
 func TestQuota_Farewell(t *testing.T) {
 	ann, x := member(t)
-	_, err := ann.Kick(within(t, 10*time.Second), x.gid.String(), x.me().String())
+	_, err := ann.Kick(within(t), x.gid.String(), x.me().String())
 	ok(t, err)
 	same := make([]keys.Hash, 20)
 	told := 0
-	await(t, 10*time.Second, "the farewell, over a new connection", func() bool {
-		s, err := x.net.Open(within(t, 10*time.Second), ann.me, protoSync)
+	await(t, "the farewell, over a new connection", func() bool {
+		s, err := x.net.Open(within(t), ann.me, protoSync)
 		if err == nil {
 			s.Close()
 			_, told = x.hellos(ann, keys.Hash{})
@@ -155,7 +155,7 @@ func TestQuota_Work(t *testing.T) {
 	work.SetLimit(1e-9) // it does not come back while the test runs, however slowly
 	before := work.Tokens()
 	spent := time.Now()
-	ok(t, r.lookFor(within(t, 10*time.Second), x.me(), func(m *group.Machine) {
+	ok(t, r.lookFor(within(t), x.me(), func(m *group.Machine) {
 		for time.Since(spent) < 20*time.Millisecond {
 			m.Heights()
 		}
@@ -165,7 +165,7 @@ func TestQuota_Work(t *testing.T) {
 	}
 	work.ReserveN(time.Now(), workBurst)
 	looked := false
-	err := r.lookFor(within(t, 10*time.Second), x.me(), func(*group.Machine) { looked = true })
+	err := r.lookFor(within(t), x.me(), func(*group.Machine) { looked = true })
 	if err != errQuota || looked {
 		t.Errorf("beyond its share: %v, looked: %v", err, looked)
 	}
@@ -178,7 +178,7 @@ func TestQuota_Work(t *testing.T) {
 // table says.
 func TestQuota_Bytes(t *testing.T) {
 	ann, x := member(t)
-	records, err := x.pulls(within(t, 10*time.Second), ann, new(group.Heights))
+	records, err := x.pulls(within(t), ann, new(group.Heights))
 	ok(t, err)
 	if len(records) == 0 {
 		t.Error("nothing is given")

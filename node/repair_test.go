@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestRepair: a database that is damaged is refused with a hint; after the repair
@@ -36,10 +35,10 @@ func TestRepair(t *testing.T) {
 				said = append(said, fmt.Sprint(p.name, " ", i))
 				p.say(gid, said[i])
 			}
-			dm, err := bob.DM(within(t, 10*time.Second), ann.id(), "between us")
+			dm, err := bob.DM(within(t), ann.id(), "between us")
 			ok(t, err)
-			await(t, 60*time.Second, "all lines at ann", func() bool { return len(ann.texts(gid)) == len(said) })
-			_, err = ann.DM(within(t, 10*time.Second), bob.id(), "")
+			await(t, "all lines at ann", func() bool { return len(ann.texts(gid)) == len(said) })
+			_, err = ann.DM(within(t), bob.id(), "")
 			ok(t, err)
 			ann.reads(dm.GroupID, "between us")
 			for range 2 { // what is in the journal comes into tables
@@ -65,12 +64,12 @@ func TestRepair(t *testing.T) {
 				t.Errorf("again: %+v, %v", got, err)
 			}
 			bob.up(ann)
-			await(t, 60*time.Second, "all lines at bob", func() bool {
+			await(t, "all lines at bob", func() bool {
 				return bob.has(gid) && fmt.Sprint(slices.Sorted(slices.Values(bob.texts(gid)))) == fmt.Sprint(slices.Sorted(slices.Values(said)))
 			})
 			bob.say(gid, "back again")
 			ann.reads(gid, "back again")
-			await(t, 60*time.Second, "the conversation", func() bool {
+			await(t, "the conversation", func() bool {
 				return bob.has(dm.GroupID) && slices.Equal(bob.texts(dm.GroupID), []string{"between us"})
 			})
 			for _, p := range []*player{ann, bob} {
@@ -85,7 +84,7 @@ func TestRepair(t *testing.T) {
 // has reports whether the node knows the group: one that was lost with the
 // database comes back when a member speaks of it.
 func (p *player) has(gid string) bool {
-	_, err := p.Group(within(p.t, 10*time.Second), gid)
+	_, err := p.Group(within(p.t), gid)
 	return err == nil
 }
 

@@ -38,11 +38,11 @@ func TestAbuse_NO09_Replays(t *testing.T) {
 	r.validate(y.me(), fresh)
 	ann.say(gid, "by ann")
 	bob.say(gid, "by bob")
-	_, err := ann.Rotate(within(t, 10*time.Second), gid)
+	_, err := ann.Rotate(within(t), gid)
 	ok(t, err)
 	agree(t, gid, ann, bob)
 	join := group.SignJoinRequest(y.id, group.JoinRequest{Approver: ann.me, Group: x.gid[:], Bundle: y.bundle.Raw()})
-	_, err = ann.Kick(within(t, 10*time.Second), gid, y.me().String())
+	_, err = ann.Kick(within(t), gid, y.me().String())
 	ok(t, err)
 	agree(t, gid, ann, bob)
 	bob.say(gid, "by bob again")
@@ -52,7 +52,7 @@ func TestAbuse_NO09_Replays(t *testing.T) {
 	for _, c := range []interface{ Store(int64) }{clock, clockOfBob} {
 		c.Store(int64(time.Hour))
 	}
-	ok(t, r.look(within(t, 10*time.Second), func(*group.Machine) {}))
+	ok(t, r.look(within(t), func(*group.Machine) {}))
 	before, texts := ann.state(gid), ann.texts(gid)
 	heard := ann.net.Drops()
 	for _, payload := range payloads {
@@ -69,7 +69,7 @@ func TestAbuse_NO09_Replays(t *testing.T) {
 	if b, err := s.ReadFrame(maxFrame); err == nil {
 		t.Errorf("another's request is answered with %x", b)
 	}
-	ok(t, r.look(within(t, 10*time.Second), func(*group.Machine) {}))
+	ok(t, r.look(within(t), func(*group.Machine) {}))
 	if after := ann.state(gid); after != before {
 		t.Errorf("before the replay:\n%s\nafter it:\n%s", before, after)
 	}
@@ -97,7 +97,7 @@ func (p *puppet) twoBundles() (old, fresh []byte, newest keys.Bundle) {
 // it.
 func (p *puppet) recorded(t *testing.T, n *player, kinds string) (out [][]byte) {
 	t.Helper()
-	pulled, err := p.pulls(within(t, 10*time.Second), n, new(group.Heights))
+	pulled, err := p.pulls(within(t), n, new(group.Heights))
 	ok(t, err)
 	out = slices.Concat(p.listened(), pulled)
 	for _, k := range []byte(kinds) {
@@ -118,7 +118,7 @@ func TestAbuse_NO07_NoDHT(t *testing.T) {
 	defer h.Close()
 	info, err := peer.AddrInfoFromString(ann.addr())
 	ok(t, err)
-	ok(t, h.Connect(within(t, 10*time.Second), *info))
+	ok(t, h.Connect(within(t), *info))
 	offered, err := h.Peerstore().GetProtocols(info.ID)
 	ok(t, err)
 	slices.Sort(offered)
@@ -146,11 +146,11 @@ func TestAbuse_MM04_WithheldAndReordered(t *testing.T) {
 	verdicts(ann.roomOf(gid), y.me(), said)
 	ann.reads(gid, "flood 0", "flood 1", "flood 2")
 	ok(t, ann.down())
-	await(t, 10*time.Second, "bob alone", func() bool { return len(bob.net.Connected()) == 0 })
+	await(t, "bob without ann", func() bool { return !slices.Contains(bob.net.Connected(), ann.me) }) // y gives nothing
 	verdicts(bob.roomOf(gid), y.me(), [][]byte{said[2], said[0]})
 	bob.reads(gid, "flood 0")
 	gaps := func() (out []LogLine) {
-		page, err := bob.Log(within(t, 10*time.Second), gid, LogQuery{})
+		page, err := bob.Log(within(t), gid, LogQuery{})
 		ok(t, err)
 		for _, l := range page {
 			if l.Kind == "gap" {
@@ -173,7 +173,7 @@ func TestAbuse_MM04_WithheldAndReordered(t *testing.T) {
 // nobody holds, and one thing that rests on what bob lacks. The one is fetched
 // and shown; the rest is kept within bounds, and holds up nobody.
 func TestAbuse_MM16_UnknownDependencies(t *testing.T) {
-	ann, bob := inMemory(t, "ann"), inMemory(t, "bob")
+	ann, bob := newPlayer(t, "ann"), newPlayer(t, "bob") // on disk: it is memory that is measured
 	ok(t, bob.net.Remember(ann.me, ann.net.Addrs()...))
 	gid := newGroup(t, CreateGroup{}, ann, bob)
 	x, y := newPuppet(t), newPuppet(t)
@@ -183,26 +183,26 @@ func TestAbuse_MM16_UnknownDependencies(t *testing.T) {
 	}
 	agree(t, gid, ann, bob)
 	verdicts(ann.roomOf(gid), y.me(), y.speech(1))
-	_, err := x.pulls(within(t, 10*time.Second), ann, nil)
+	_, err := x.pulls(within(t), ann, nil)
 	ok(t, err)
 	resting := x.speech(1)[0]
 	if v, err := group.Decode(x.gid, resting); err != nil || len(v.Msg().Deps) != 1 {
 		t.Fatalf("it rests on nothing: %v", err)
 	}
 	bob.roomOf(gid).validate(x.me(), resting)
-	await(t, 30*time.Second, "both lines at bob", func() bool { return len(bob.texts(gid)) == 2 })
+	await(t, "both lines at bob", func() bool { return len(bob.texts(gid)) == 2 })
 
 	var msg group.Msg
 	ok(t, keys.Unmarshal(bodyOf(t, x.speech(1)[0]), &msg))
 	msg.Seq, msg.Prev = msg.Seq+1, keys.Hash{1}
 	msg.Data = make([]byte, 14<<12+16) // a padded size
 	settled := func() (waiting int, size int64) {
-		ok(t, bob.roomOf(gid).look(within(t, 10*time.Second), func(m *group.Machine) { waiting = len(m.Gaps()) }))
+		ok(t, bob.roomOf(gid).look(within(t), func(m *group.Machine) { waiting = len(m.Gaps()) }))
 		debug.FreeOSMemory()
 		return waiting, int64(heap())
 	}
 	_, before := settled()
-	const records = 500
+	const records = 1000
 	for i := range records {
 		msg.Deps = []group.Head{{Author: ann.me, Lane: 9, Seq: uint64(i + 1), Hash: group.Short{byte(i), byte(i >> 8), 1}}}
 		if v := bob.roomOf(gid).validate(x.me(), signed(group.KindMessage, x.id, x.gid, keys.Marshal(&msg))); v == mesh.Reject {
@@ -213,7 +213,7 @@ func TestAbuse_MM16_UnknownDependencies(t *testing.T) {
 	if waiting == 0 {
 		t.Error("nothing waits: the test proves nothing")
 	}
-	if grown := (after - before) >> 10; grown > 12<<10 { // 4 MiB of records, and what they were decoded to
+	if grown := (after - before) >> 10; grown > 24<<10 { // 4 MiB of records, what they were decoded to, and what the database has not flushed
 		t.Errorf("of %d KiB the node keeps %d", records*len(msg.Data)>>10, grown)
 	}
 	ann.say(gid, "ann, meanwhile")

@@ -45,7 +45,7 @@ func pair(t *testing.T) (ann, bob *player, gid string, clock *atomic.Int64) {
 
 func (p *player) retain(gid, keep string) Retention {
 	p.t.Helper()
-	out, err := p.Retain(within(p.t, 60*time.Second), gid, keep)
+	out, err := p.Retain(within(p.t), gid, keep)
 	ok(p.t, err)
 	return out
 }
@@ -60,7 +60,7 @@ func (p *player) rows(gid string) (n int) {
 // pulls has p catch up with q, and waits until it has.
 func (p *player) pulls(gid string, q *player) {
 	p.t.Helper()
-	await(p.t, 30*time.Second, "catch-up", func() bool { return p.roomOf(gid).pull(within(p.t, 10*time.Second), q.me, false) == nil })
+	await(p.t, "catch-up", func() bool { return p.roomOf(gid).pull(within(p.t), q.me, false) == nil })
 }
 
 // sealedRows returns how the message records lie in the files.
@@ -100,7 +100,7 @@ func TestRetention(t *testing.T) {
 	bob.reads(gid, "a1")
 	bob.say(gid, "b1")
 	ann.reads(gid, "a1", "b1")
-	_, err := ann.Rotate(within(t, 10*time.Second), gid)
+	_, err := ann.Rotate(within(t), gid)
 	ok(t, err)
 	agree(t, gid, ann, bob)
 	ann.say(gid, "a2")
@@ -110,7 +110,7 @@ func TestRetention(t *testing.T) {
 		t.Fatalf("%d records, not in the files: the test looks for the wrong bytes", len(old))
 	}
 	var eids []keys.Hash
-	ok(t, bob.roomOf(gid).look(within(t, 10*time.Second), func(m *group.Machine) {
+	ok(t, bob.roomOf(gid).look(within(t), func(m *group.Machine) {
 		for _, e := range m.Epochs() {
 			if e.Held {
 				eids = append(eids, e.EID)
@@ -122,7 +122,7 @@ func TestRetention(t *testing.T) {
 	bob.reads(gid, "a1", "b1", "a2", "a3")
 	bob.say(gid, "b3")
 	ann.reads(gid, "a1", "b1", "a2", "a3", "b3")
-	if g, err := bob.Group(within(t, 10*time.Second), gid); err != nil || g.Keep != nil {
+	if g, err := bob.Group(within(t), gid); err != nil || g.Keep != nil {
 		t.Errorf("keeps %v, %v", g.Keep, err)
 	}
 
@@ -130,7 +130,7 @@ func TestRetention(t *testing.T) {
 	if out.Messages != 3 || out.Keys != len(eids) || *out.Keep != "90d" {
 		t.Errorf("%+v with %d old epochs", out, len(eids))
 	}
-	if g, err := bob.Group(within(t, 10*time.Second), gid); err != nil || *g.Keep != "90d" {
+	if g, err := bob.Group(within(t), gid); err != nil || *g.Keep != "90d" {
 		t.Errorf("keeps %v, %v", g.Keep, err)
 	}
 	for _, eid := range eids {
@@ -139,7 +139,7 @@ func TestRetention(t *testing.T) {
 		}
 	}
 	for i, row := range old {
-		await(t, 30*time.Second, fmt.Sprint("the end of record ", i), func() bool { return !bob.inHome(row) })
+		await(t, fmt.Sprint("the end of record ", i), func() bool { return !bob.inHome(row) })
 	}
 	whole := func(when string, rows int) {
 		t.Helper()
@@ -185,7 +185,7 @@ func TestRetention(t *testing.T) {
 // lines returns the whole log.
 func (p *player) lines(gid string) []LogLine {
 	p.t.Helper()
-	out, err := p.Log(within(p.t, 30*time.Second), gid, LogQuery{})
+	out, err := p.Log(within(p.t), gid, LogQuery{})
 	ok(p.t, err)
 	return out
 }
@@ -207,7 +207,7 @@ func TestRetentionKeepsTheCurrentKey(t *testing.T) {
 		t.Errorf("bob reads %q", got)
 	}
 	bob.retain(gid, "forever")
-	if g, err := bob.Group(within(t, 10*time.Second), gid); err != nil || g.Keep != nil {
+	if g, err := bob.Group(within(t), gid); err != nil || g.Keep != nil {
 		t.Errorf("keeps %v, %v", g.Keep, err)
 	}
 	ann.say(gid, "a4")
@@ -251,7 +251,7 @@ func TestRetentionAtTheStart(t *testing.T) {
 	ok(t, bob.down())
 	clock.Store(int64(100 * day))
 	bob.onClock(clock, ann)
-	await(t, 30*time.Second, "the end of a1", func() bool { return bob.rows(gid) == 1 })
+	await(t, "the end of a1", func() bool { return bob.rows(gid) == 1 })
 }
 
 func TestParseKeep(t *testing.T) {

@@ -146,9 +146,9 @@ func newAbsence(t *testing.T, lines int) *absence {
 		a.all = append(a.all, s)
 	}
 	for _, s := range a.all {
-		_, err := s.pulls(within(t, 10*time.Second), ann, nil)
+		_, err := s.pulls(within(t), ann, nil)
 		ok(t, err)
-		re, err := s.net.Open(within(t, 10*time.Second), ann.me, protoKey)
+		re, err := s.net.Open(within(t), ann.me, protoKey)
 		ok(t, err)
 		var want []keys.Hash
 		s.look(func(m *group.Machine) { want = m.Wanted() })
@@ -156,9 +156,9 @@ func newAbsence(t *testing.T, lines int) *absence {
 		ok(t, s.takeKeys(re))
 		re.Close()
 	}
-	await(t, 20*time.Second, "bob to know everybody", func() bool {
+	await(t, "bob to know everybody", func() bool {
 		var mine, theirs group.Heights
-		ok(t, bob.roomOf(a.gid).look(within(t, 10*time.Second), func(m *group.Machine) { mine = m.Heights() }))
+		ok(t, bob.roomOf(a.gid).look(within(t), func(m *group.Machine) { mine = m.Heights() }))
 		a.all[0].look(func(m *group.Machine) { theirs = m.Heights() })
 		return len(bob.roomOf(a.gid).others()) == 4 && fmt.Sprint(mine.Control) == fmt.Sprint(theirs.Control)
 	})
@@ -196,9 +196,9 @@ func (a *absence) returns(t *testing.T) (took time.Duration) {
 	for _, s := range a.all {
 		ok(t, s.know(a.bob))
 	}
-	await(t, 60*time.Second, "all lines", func() bool {
+	await(t, "all lines", func() bool {
 		var h group.Heights
-		ok(t, a.bob.roomOf(a.gid).look(within(t, 10*time.Second), func(m *group.Machine) { h = m.Heights() }))
+		ok(t, a.bob.roomOf(a.gid).look(within(t), func(m *group.Machine) { h = m.Heights() }))
 		n := 0
 		for _, l := range h.Logs {
 			n += int(l.Seq)

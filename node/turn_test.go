@@ -59,7 +59,7 @@ func TestWaitersOfOneTurn(t *testing.T) {
 	ann := newPlayer(t, "ann")
 	r := ann.roomOf(newGroup(t, CreateGroup{}, ann, newPlayer(t, "bob", ann)))
 	var told []chan group.SentItem
-	ok(t, r.look(within(t, 10*time.Second), func(*group.Machine) {
+	ok(t, r.look(within(t), func(*group.Machine) {
 		r.compared.Store(false)
 		ok(t, r.reload(ann.ownBundle())) // as after a start: held until it has compared
 		var js []job

@@ -3,7 +3,6 @@ package node
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"conclave/group"
 	"conclave/keys"
@@ -26,11 +25,11 @@ func TestWaiting_IsNotFetchedAgain(t *testing.T) {
 	before := bob.cfg.disk.database.FS.(*storetest.Disk)
 	(&stage{t: t, disk: before, ann: bob}).standHome()
 	r := bob.roomOf(gid)
-	await(t, 30*time.Second, "bob to know the puppet", func() bool { return len(r.others()) == 2 })
+	await(t, "bob to know the puppet", func() bool { return len(r.others()) == 2 })
 	agree(t, gid, ann, bob)
 	ok(t, ann.down())
 	waits := func(r *room) (n int) {
-		ok(t, r.look(within(t, 10*time.Second), func(m *group.Machine) {
+		ok(t, r.look(within(t), func(m *group.Machine) {
 			for _, h := range m.Waiting(maxHeads) {
 				n += int(h.Seq - h.Base)
 			}
@@ -46,7 +45,7 @@ func TestWaiting_IsNotFetchedAgain(t *testing.T) {
 			}
 		}
 	}
-	await(t, 30*time.Second, "all but one to wait", func() bool { return waits(r) == count-1 })
+	await(t, "all but one to wait", func() bool { return waits(r) == count-1 })
 	disk := before.PowerLoss(0, rng)
 	ok(t, bob.down())
 	bob.cfg.disk.database = store.Options{FS: disk}
@@ -56,8 +55,8 @@ func TestWaiting_IsNotFetchedAgain(t *testing.T) {
 		t.Errorf("%d records wait after the power failure", n)
 	}
 	ok(t, s.know(bob))
-	await(t, 60*time.Second, "all lines", func() bool {
-		h, err := bob.roomOf(gid).heights(within(t, 10*time.Second))
+	await(t, "all lines", func() bool {
+		h, err := bob.roomOf(gid).heights(within(t))
 		ok(t, err)
 		return len(h.Logs) == 1 && h.Logs[0].Seq == count
 	})

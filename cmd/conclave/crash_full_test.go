@@ -94,7 +94,7 @@ func TestAbuse_FA03_FullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	await(t, 60*time.Second, "what bob said", func() bool {
+	await(t, processBound, "what bob said", func() bool {
 		for _, m := range ann.messages() {
 			if *m.Text == "said while ann had no space" {
 				return true
@@ -106,7 +106,7 @@ func TestAbuse_FA03_FullDisk(t *testing.T) {
 	ann.must("rotate", "team")
 	l.sayOut(ann, "space again")
 	c.agreed()
-	c.settled(60 * time.Second)
+	c.settled(processBound)
 	for _, m := range ann.messages() {
 		if *m.Text == "x" {
 			t.Error("a line that was refused is in the log")
@@ -122,7 +122,7 @@ func TestAbuse_FA03_FullDisk(t *testing.T) {
 	}
 	ann.down()
 	ann.up()
-	c.settled(60 * time.Second)
+	c.settled(processBound)
 	c.unharmed()
 }
 

@@ -166,7 +166,7 @@ func (c *crew) founds(create ...string) {
 // agreed waits until every node would seal under the same key.
 func (c *crew) agreed() {
 	c.t.Helper()
-	await(c.t, 60*time.Second, "one key", func() bool {
+	await(c.t, processBound, "one key", func() bool {
 		current := map[string]bool{}
 		for _, s := range c.all {
 			eid := ""

@@ -50,7 +50,7 @@ func TestAbuse_FA01_KillPoints(t *testing.T) {
 			k.killAt(c.all[rng.IntN(2)], place, n)
 		}
 	}
-	c.settled(60 * time.Second)
+	c.settled(processBound)
 	for _, s := range c.all[:2] {
 		k.ledger.check(t, s)
 	}
@@ -170,7 +170,7 @@ func removalThenCrash(t *testing.T, program, at string) {
 	ann.env = []string{"CONCLAVE_KILL_AT=" + at}
 	ann.up()
 	ann.env = nil
-	await(t, 60*time.Second, "everybody beside everybody", func() bool { // bob hears it from cem
+	await(t, processBound, "everybody beside everybody", func() bool { // bob hears it from cem
 		for _, s := range c.all {
 			if decodeLines[node.Status](t, s.must("status"))[0].Peers < 2 {
 				return false
@@ -181,7 +181,7 @@ func removalThenCrash(t *testing.T, program, at string) {
 	cem.must("leave", "team")
 	ann.awaitEnd()
 	c.all = c.all[:2]
-	await(t, 60*time.Second, "the news at bob", func() bool {
+	await(t, processBound, "the news at bob", func() bool {
 		return decodeLines[node.GroupInfo](t, bob.must("group", "show", "team"))[0].Members == 2
 	})
 	held := decodeLines[node.Sent](t, bob.must("send", "team", "who is still here?"))[0]
@@ -191,7 +191,7 @@ func removalThenCrash(t *testing.T, program, at string) {
 	ann.up()
 	c.agreed()
 	bob.must("send", "team", "--wait", "I am")
-	c.settled(60 * time.Second)
+	c.settled(processBound)
 	for _, m := range bob.messages() {
 		for _, k := range before {
 			if *m.EID == k.EID {

@@ -184,7 +184,7 @@ func TestAbuse_FA02_KilledWhileTalking(t *testing.T) {
 	for _, s := range c.all {
 		l.sayOut(s, "the end, says "+s.name)
 	}
-	c.settled(60 * time.Second)
+	c.settled(processBound)
 	for _, s := range c.all {
 		l.check(t, s)
 	}

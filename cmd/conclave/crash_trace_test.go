@@ -83,7 +83,7 @@ func TestAnswersAfterSync(t *testing.T) {
 // by a moment, has come to the end: the first thread ends last.
 func readTrace(t *testing.T, path string) (text string) {
 	t.Helper()
-	await(t, 30*time.Second, "the end of the trace", func() bool {
+	await(t, processBound, "the end of the trace", func() bool {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -234,7 +234,7 @@ func failingCall(t *testing.T, program, call string, n int) {
 	}
 	ann.up()
 	l.sayOut(ann, "ann is back")
-	c.settled(60 * time.Second)
+	c.settled(processBound)
 	for _, s := range c.all {
 		l.check(t, s)
 		if strings.Contains(s.log.String(), "signed two different records") {

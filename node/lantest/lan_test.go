@@ -17,7 +17,7 @@ import (
 )
 
 // patience is how long anything may take that a person waits for.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 var lans atomic.Int32
 

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 var loopback = []string{"/ip4/127.0.0.1/tcp/0"}
 
