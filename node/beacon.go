@@ -68,8 +68,7 @@ func wake(c chan<- struct{}) {
 	}
 }
 
-// hear takes a summary. It runs on gossipsub's
-// goroutines.
+// hear takes a summary. It runs on gossipsub's goroutines.
 func (b *beacon) hear(ros *roster, s *group.Summary) mesh.Verdict {
 	if !ros.members[s.Author] || s.Author == b.r.n.me {
 		return mesh.Ignore

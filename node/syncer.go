@@ -173,8 +173,8 @@ func (s *syncer) round(ctx context.Context) bool {
 }
 
 // askSome asks a few connected members, each once the one before it has answered
-// or there is more than it alone should give.
-// Of each it returns what is closed afterwards.
+// or there is more than it alone should give. Of each it returns what is closed
+// afterwards.
 func (s *syncer) askSome(ctx context.Context) (all []<-chan struct{}) {
 	for _, p := range s.peers() {
 		asked := make(chan struct{})
