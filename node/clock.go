@@ -24,7 +24,10 @@ type clocks struct {
 	off map[keys.PeerID]time.Duration // theirs less ours
 }
 
-const maxClocks = 256
+const (
+	maxClocks = 256
+	clockLook = time.Second // how often somebody looks who waits for the first
+)
 
 // note takes what a member said its clock reads, in Unix milliseconds.
 func (c *clocks) note(p keys.PeerID, theirs, ours uint64) {
@@ -37,6 +40,13 @@ func (c *clocks) note(p keys.PeerID, theirs, ours uint64) {
 		off := int64(min(theirs, 1<<52)) - int64(ours)
 		c.off[p] = time.Duration(max(min(off, maxSkew), -maxSkew)) * time.Millisecond
 	}
+}
+
+// known reports whether a member's clock was heard.
+func (c *clocks) known() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.off) > 0
 }
 
 // maxSkew is the greatest difference that is told apart, in milliseconds: a

@@ -82,7 +82,11 @@ func (n *Node) checkClock() Finding {
 	if off < 0 {
 		way = "ahead"
 	}
-	return finding("clock", act, fmt.Sprintf("this clock is %s %s, compared with %s", lasting(off.Abs()), way, count(of, "member")), "set it, or have it set from the network")
+	what := fmt.Sprintf("this clock is %s %s, compared with %s", lasting(off.Abs()), way, count(of, "member"))
+	if n.clockRuns() && slices.ContainsFunc(n.allRooms(), func(r *room) bool { return r.keep.Load() > 0 }) {
+		what += "; no old messages are erased meanwhile"
+	}
+	return finding("clock", act, what, "set it, or have it set from the network")
 }
 
 // checkNetwork looks at who is connected, who is not, and why.

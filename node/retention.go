@@ -33,6 +33,7 @@ const (
 	futurePrefix = "/f"
 
 	retainEvery = 24 * time.Hour
+	retainDoubt = 24 * time.Hour // this clock ahead of the members'
 	leastKept   = time.Second
 	mostKept    = 100 * 365 * 24 * time.Hour
 	forever     = "forever"
@@ -174,18 +175,41 @@ func (r *room) heldHeights(m *group.Machine) group.Heights {
 	return h
 }
 
-// keepRetention erases at the start and every day what has become too old.
+// keepRetention erases every day what has become too old, the first time once a
+// member was met whose clock this one can be compared with, or after a day.
 func (n *Node) keepRetention(ctx context.Context) {
 	for {
-		for _, r := range n.allRooms() {
-			if _, err := r.retain(ctx); err != nil && ctx.Err() == nil {
-				n.log.Warn("erase old messages", "group", r.gid.Short(), "err", err)
+		for began := time.Now(); !n.clocks.known() && time.Since(began) < retainEvery; {
+			if !pause(ctx, clockLook) {
+				return
 			}
 		}
+		n.retainDue(ctx)
 		if !pause(ctx, retainEvery) {
 			return
 		}
 	}
+}
+
+// retainDue erases what has become too old, unless this clock is a day ahead of
+// the members': what one wrong clock erased would be gone, and nobody asked for
+// it. Whoever says `retention` is taken at their word.
+func (n *Node) retainDue(ctx context.Context) {
+	if n.clockRuns() {
+		n.log.Warn("old messages are not erased: the clock is ahead of the members'")
+		return
+	}
+	for _, r := range n.allRooms() {
+		if _, err := r.retain(ctx); err != nil && ctx.Err() == nil {
+			n.log.Warn("erase old messages", "group", r.gid.Short(), "err", err)
+		}
+	}
+}
+
+// clockRuns reports whether this clock is so far ahead that it is not to erase.
+func (n *Node) clockRuns() bool {
+	off, _ := n.clocks.median()
+	return off < -retainDoubt
 }
 
 // retain erases what is too old now.

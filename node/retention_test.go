@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -252,6 +253,34 @@ func TestRetentionAtTheStart(t *testing.T) {
 	clock.Store(int64(100 * day))
 	bob.onClock(clock, ann)
 	await(t, "the end of a1", func() bool { return bob.rows(gid) == 1 })
+}
+
+// TestRetentionDoubtsItsClock: a clock far ahead of the members' erases nothing
+// unless somebody says so now.
+func TestRetentionDoubtsItsClock(t *testing.T) {
+	ann, bob, gid, clock := pair(t)
+	bob.retain(gid, "90d")
+	ann.say(gid, "a1")
+	ann.say(gid, "a2")
+	bob.reads(gid, "a1", "a2")
+	ok(t, bob.down())
+	ahead := new(atomic.Int64)
+	ahead.Store(int64(100 * day))
+	bob.onClock(ahead, ann)
+	await(t, "ann's clock at bob", bob.clocks.known)
+	bob.retainDue(within(t))
+	if got := bob.rows(gid); got != 2 {
+		t.Errorf("%d records are left", got)
+	}
+	if f := bob.checkClock(); !strings.Contains(f.Says, "100 days ahead") || !strings.Contains(f.Says, "no old messages are erased") {
+		t.Errorf("doctor says %q", f.Says)
+	}
+	clock.Store(int64(100 * day)) // bob was right
+	bob.pulls(gid, ann)
+	bob.retainDue(within(t))
+	if got := bob.rows(gid); got != 1 {
+		t.Errorf("%d records are left", got)
+	}
 }
 
 func TestParseKeep(t *testing.T) {

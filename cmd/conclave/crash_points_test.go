@@ -204,3 +204,52 @@ func removalThenCrash(t *testing.T, program, at string) {
 	}
 	c.unharmed()
 }
+
+// TestRetentionThenCrash: a node dies when the keys of old lines are erased and
+// the lines are not. The next start, or the next word, completes it: nothing is
+// shown that cannot be read, nothing comes back, and the talk goes on.
+func TestRetentionThenCrash(t *testing.T) {
+	c := newTeam(t, withFaults(t), "ann", "bob")
+	ann, bob := c.all[0], c.all[1]
+	for _, text := range []string{"one", "two", "three"} {
+		ann.must("send", "team", "--wait", text)
+		ann.must("rotate", "team")
+	}
+	bob.must("send", "team", "--wait", "four")
+	c.settled(processBound)
+	bob.down()
+	bob.env = []string{"CONCLAVE_KILL_AT=keys-erased:1"}
+	bob.up()
+	bob.env = nil
+	await(t, processBound, "the end of bob", func() bool {
+		bob.run("retention", "team", "--keep", "1s") // until something is old enough
+		select {
+		case <-bob.gone:
+			return true
+		default:
+			return false
+		}
+	})
+	if status, ok := bob.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
+		t.Fatalf("bob ended with %v", bob.cmd.ProcessState)
+	}
+	bob.up()
+	await(t, processBound, "what is old to be gone", func() bool {
+		bob.must("retention", "team", "--keep", "1s")
+		return len(bob.messages()) <= 1 // bob's own, under the key in use
+	})
+	bob.must("retention", "team", "--keep", "forever")
+	for _, l := range decodeLines[node.LogLine](t, bob.must("log", "team")) {
+		if l.Kind == "gap" || l.Kind == "unreadable" {
+			t.Errorf("bob is shown a line of kind %s", l.Kind)
+		}
+	}
+	ann.must("send", "team", "--wait", "five")
+	await(t, processBound, "the next line at bob", func() bool {
+		m := bob.messages()
+		return len(m) > 0 && *m[len(m)-1].Text == "five"
+	})
+	if len(ann.messages()) != 5 {
+		t.Errorf("ann shows %d messages", len(ann.messages()))
+	}
+}
