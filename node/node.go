@@ -90,6 +90,9 @@ type Node struct {
 	fatal chan error
 	ready chan struct{}
 
+	stopAsked chan struct{}
+	askStop   func() // closes it
+
 	asks   chan struct{} // repeat open requests now
 	offers chan struct{} // deliver invitations now
 }
@@ -131,6 +134,8 @@ func Open(cfg Config) (*Node, error) {
 		delivered: map[keys.Hash]bool{}, asks: make(chan struct{}, 1), offers: make(chan struct{}, 1),
 	}
 	n.bus = newBus(&n.counts.cutFollowers)
+	n.stopAsked = make(chan struct{})
+	n.askStop = sync.OnceFunc(func() { close(n.stopAsked) })
 	if err := n.open(); err != nil {
 		n.close()
 		return nil, homeError(err)

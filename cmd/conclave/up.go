@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -25,25 +24,32 @@ type upOptions struct {
 	peers  []string
 	lan    bool
 	noMDNS bool
+	log    loggerOptions
 }
 
 func newUp(a *app) *cobra.Command {
 	var o upOptions
-	cmd := command("up [--listen MA]... [--peer MA/p2p/ID]... [--lan] [--no-mdns]", "Run the node", 0, 0,
+	cmd := command("up [--listen MA]... [--peer MA/p2p/ID]... [--lan] [--no-mdns] [--log-level LEVEL] [--log-format text|json]", "Run the node", 0, 0,
 		func(ctx context.Context, _ []string) error { return runUp(ctx, a, o) })
 	f := cmd.Flags()
 	f.StringArrayVar(&o.listen, "listen", nil, "listen on this multiaddr (default all addresses, TCP and QUIC)")
 	f.StringArrayVar(&o.peers, "peer", nil, "stay connected to this peer: multiaddr/p2p/PEER_ID")
 	f.BoolVar(&o.lan, "lan", false, "dial private and loopback addresses only")
 	f.BoolVar(&o.noMDNS, "no-mdns", false, "do not look for nodes on the local network, nor be seen there")
+	f.StringVar(&o.log.level, "log-level", "info", "what is logged to stderr: debug, info, warn or error, and what is worse")
+	f.StringVar(&o.log.format, "log-format", "", "how: text or json (default text; json with --json)")
 	return cmd
 }
 
 // runUp runs the node until ctx ends, which is no error: it is how a node is
 // stopped.
 func runUp(ctx context.Context, a *app, o upOptions) error {
+	logger, err := a.loggerWith(o.log)
+	if err != nil {
+		return err
+	}
 	n, err := node.Open(node.Config{
-		Home: a.home, Listen: o.listen, Peers: o.peers, LAN: o.lan, NoMDNS: o.noMDNS, Logger: a.logger(),
+		Home: a.home, Listen: o.listen, Peers: o.peers, LAN: o.lan, NoMDNS: o.noMDNS, Logger: logger,
 	})
 	if err != nil {
 		return err
@@ -64,6 +70,14 @@ func (a *app) serveNode(ctx context.Context, n *node.Node) error {
 
 	doors, closeDoors := context.WithCancel(ctx)
 	defer closeDoors()
+	go func() {
+		select {
+		case <-n.StopAsked():
+			time.AfterFunc(stopWithin, a.giveUp)
+			closeDoors()
+		case <-doors.Done():
+		}
+	}()
 	served := make(chan error, 1)
 	go func() { served <- a.openDoors(doors, n) }()
 
@@ -137,31 +151,4 @@ func (a *app) announce(ctx context.Context, n *node.Node) error {
 func (a *app) giveUp() {
 	fmt.Fprintln(a.stderr, "conclave: the node did not stop in time; ended it")
 	os.Exit(0)
-}
-
-// logger writes the node's log to stderr, without times: whoever keeps it adds
-// them.
-func (a *app) logger() *slog.Logger {
-	options := &slog.HandlerOptions{ReplaceAttr: dropTime}
-	if a.json {
-		return slog.New(slog.NewJSONHandler(a.stderr, options))
-	}
-	return slog.New(slog.NewTextHandler(prefixed{a.stderr}, options))
-}
-
-func dropTime(groups []string, attr slog.Attr) slog.Attr {
-	if len(groups) == 0 && attr.Key == slog.TimeKey {
-		return slog.Attr{}
-	}
-	return attr
-}
-
-// prefixed begins every line of the log as all of stderr begins.
-type prefixed struct{ w io.Writer }
-
-func (p prefixed) Write(line []byte) (int, error) {
-	if _, err := p.w.Write(append([]byte("conclave: "), line...)); err != nil {
-		return 0, err
-	}
-	return len(line), nil
 }

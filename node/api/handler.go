@@ -23,6 +23,7 @@ func newHandler(n *node.Node) http.Handler {
 	registerKeys(a, n)
 	registerEvents(a, n)
 	registerBackup(a, n)
+	registerLife(a, n)
 	serveDocument(mux, a)
 	serveMetrics(mux, n)
 	return guard(mux)
