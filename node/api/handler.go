@@ -16,6 +16,12 @@ import (
 // newHandler builds the whole API over n.
 func newHandler(n *node.Node) http.Handler {
 	mux := http.NewServeMux()
+	register(mux, n)
+	return guard(mux)
+}
+
+// register puts every route on mux, and the document that lists them.
+func register(mux humago.Mux, n *node.Node) {
 	a := humago.New(mux, config())
 	registerGroups(a, n)
 	registerPeople(a, n)
@@ -24,9 +30,8 @@ func newHandler(n *node.Node) http.Handler {
 	registerEvents(a, n)
 	registerBackup(a, n)
 	registerLife(a, n)
+	serveMetrics(mux, a, n)
 	serveDocument(mux, a)
-	serveMetrics(mux, n)
-	return guard(mux)
 }
 
 // config leaves out what huma would add by itself: pages that load from
@@ -42,21 +47,36 @@ func config() huma.Config {
 	return c
 }
 
-// serveDocument publishes the finished OpenAPI document.
-func serveDocument(mux *http.ServeMux, a huma.API) {
+// serveDocument publishes the finished OpenAPI document, itself in it.
+func serveDocument(mux humago.Mux, a huma.API) {
 	doc := a.OpenAPI()
+	describe(a, "/v1/openapi.json", "document", "This document", documentType, &huma.Schema{Type: huma.TypeObject})
+	schemas := doc.Components.Schemas.Map()
 	for _, unused := range []string{"ErrorModel", "ErrorDetail"} {
-		delete(doc.Components.Schemas.Map(), unused)
+		delete(schemas, unused)
 	}
+	// huma takes a pointer to a struct for a value that is always there.
+	gap := schemas["LogLine"].Properties["gap"]
+	schemas["LogLine"].Properties["gap"] = &huma.Schema{AnyOf: []*huma.Schema{gap, {Type: "null"}}}
 	text, err := json.Marshal(doc)
 	if err != nil {
 		panic("api: the OpenAPI document does not encode: " + err.Error())
 	}
 	mux.HandleFunc("GET /v1/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/openapi+json")
+		w.Header().Set("Content-Type", documentType)
 		w.WriteHeader(http.StatusOK)
 		w.Write(text)
 	})
+}
+
+const documentType = "application/openapi+json"
+
+// describe puts a route that is not huma's into the document: a GET without
+// input.
+func describe(a huma.API, path, id, summary, mediaType string, schema *huma.Schema) {
+	op := operation(a, http.MethodGet, path, id, summary)
+	op.Responses["200"] = &huma.Response{Description: "OK", Content: map[string]*huma.MediaType{mediaType: {Schema: schema}}}
+	a.OpenAPI().AddOperation(&op)
 }
 
 // answer is the shape huma wants an operation's result in.

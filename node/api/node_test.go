@@ -20,10 +20,10 @@ import (
 )
 
 // runNode runs a node on loopback with its API, and returns its home.
-func runNode(t *testing.T) string {
+func runNode(t *testing.T, peers ...string) string {
 	t.Helper()
 	home := privateHome(t)
-	n, err := node.Open(node.Config{Home: home, Listen: []string{"/ip4/127.0.0.1/tcp/0"}})
+	n, err := node.Open(node.Config{Home: home, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Peers: peers})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ran, served := make(chan error, 1), make(chan error, 1)

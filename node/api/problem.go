@@ -17,7 +17,7 @@ import (
 type problem struct {
 	Title  string `json:"title" doc:"What the status means"`
 	Status int    `json:"status" doc:"The HTTP status"`
-	Name   string `json:"error" doc:"error, usage, no_node, not_allowed, not_found, wrong_passphrase, timeout or interrupted"`
+	Name   string `json:"error" enum:"error,usage,no_node,not_allowed,not_found,wrong_passphrase,timeout,interrupted" doc:"The names of the command line's exit codes"`
 	Detail string `json:"detail" doc:"What is wrong, in one line"`
 	Hint   string `json:"hint,omitempty" doc:"What to do about it"`
 }
