@@ -93,8 +93,8 @@ func TestAbuse_MM05_TwoMessagesOneNumber(t *testing.T) {
 			t.Fatalf("%d alarms", len(p.alarms))
 		}
 		a := p.alarms[0]
-		if who, err := VerifyFork(w.gid, p.messages[a.Held].Payload, a.Record); err != nil || who != mallory.me {
-			t.Errorf("the evidence shows %v, %v", who, err)
+		if f, err := VerifyFork(w.gid, p.messages[a.Held].Payload, a.Record); err != nil || f.Author != mallory.me {
+			t.Errorf("the evidence shows %v, %v", f.Author, err)
 		}
 		if got := len(w.reads(p)); got != 2 {
 			t.Errorf("%d of both lines are shown", got)

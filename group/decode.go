@@ -105,26 +105,6 @@ func DecodeOwn(gid Hash, payload []byte) (Verified, error) {
 	return v, err
 }
 
-// VerifyFork checks the proof that one person signed two records under one
-// number of one log of group gid, and returns who. It needs nothing but the
-// records. Errors: those of Decode, ErrDependency where they prove nothing.
-// (PROTOCOL.md, "Equivocation")
-func VerifyFork(gid Hash, a, b []byte) (PeerID, error) {
-	x, err := Decode(gid, a)
-	if err != nil {
-		return PeerID{}, err
-	}
-	y, err := Decode(gid, b)
-	if err != nil {
-		return PeerID{}, err
-	}
-	at, _ := x.link()
-	if other, _ := y.link(); at.seq == 0 || at != other || x.Hash == y.Hash {
-		return PeerID{}, ErrDependency
-	}
-	return at.author, nil
-}
-
 // link is a record's place in its author's log.
 type link struct {
 	kind      Kind

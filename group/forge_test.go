@@ -155,7 +155,7 @@ func (d *disk) keepOut(b Batch) {
 }
 
 func (d *disk) stored() Stored {
-	s := Stored{Keys: d.keys, Outbox: d.out, Local: d.local}
+	s := Stored{Keys: d.keys, Outbox: d.out, Local: d.local, Alarms: d.alarms}
 	for _, v := range d.entries {
 		s.Entries = append(s.Entries, v)
 	}

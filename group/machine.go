@@ -32,6 +32,7 @@ type Stored struct {
 	Damaged  []uint64   // lanes of this node in which a record cannot be read any more
 	Local    *Local
 	Waiting  []Waiting
+	Alarms   []Alarm // records of none are needed
 }
 
 // Machine is the state of one group at one member. It is not safe for use by
@@ -59,6 +60,8 @@ type Machine struct {
 	reports map[PeerID]*Report
 	holds   map[PeerID][]LogHead // what members hold of this node's own messages
 	latest  map[latestKey]Verified
+	alarmed map[PeerID][]link // where somebody signed twice
+	chunks  map[link]Verified // of each place the first that came before its EPOCH
 
 	out    []OutItem
 	local  Local
@@ -114,6 +117,7 @@ func New(cfg Config, stored Stored) *Machine {
 		logs: map[chain]*msgLog{}, msgs: map[Short]*message{}, offers: map[chain][]Based{}, lacked: map[Short][]*message{}, orphans: map[Short][]*message{}, sealedUnder: map[int]int{},
 		pend: newPending(), held: map[Hash]keys.Secret{}, erased: map[Hash]bool{}, early: map[Hash]keys.Secret{},
 		bundles: map[PeerID]keys.Bundle{}, reports: map[PeerID]*Report{}, holds: map[PeerID][]LogHead{}, latest: map[latestKey]Verified{},
+		alarmed: map[PeerID][]link{}, chunks: map[link]Verified{},
 		online: map[PeerID]bool{}, r: new(Ready),
 	}
 	if stored.Local != nil {
@@ -148,6 +152,9 @@ func (m *Machine) restore(stored Stored) {
 	slices.SortFunc(stored.Entries, func(a, b Verified) int {
 		return compareOrd(a.Entry().Ord, b.Entry().Ord, a.Hash, b.Hash)
 	})
+	for _, a := range stored.Alarms {
+		m.alarmed[a.Author] = append(m.alarmed[a.Author], a.at())
+	}
 	m.kept = keptEntries(stored.Entries, m.local.Kept)
 	for _, v := range stored.Entries {
 		m.receiveEntry(v)

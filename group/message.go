@@ -41,7 +41,7 @@ func (m *Machine) accept(v Verified) bool {
 		return false
 	}
 	if held := m.hold(rec); held != nil {
-		m.alarm(Alarm{Author: rec.author, Lane: rec.lane, Seq: rec.seq, Held: held.hash, Record: v.Payload})
+		m.alarmMessage(rec, held, v.Payload)
 	}
 	m.r.Batch.Messages = append(m.r.Batch.Messages, StoredMessage{
 		Author: rec.author, Lane: rec.lane, Seq: rec.seq, Hash: rec.hash, Ord: rec.ord, Payload: v.Payload, SigSkipped: v.skipped,

@@ -296,8 +296,8 @@ func TestMUST_81_DuplicatesAndForks(t *testing.T) {
 	if len(r.Batch.Alarms) != 1 || r.Batch.Alarms[0].Held != v.Hash {
 		t.Fatalf("a fork of messages: alarms %+v", r.Batch.Alarms)
 	}
-	if who, err := VerifyFork(w.gid, v.Payload, r.Batch.Alarms[0].Record); err != nil || who != bob.me {
-		t.Errorf("the proof shows %v, %v", who, err)
+	if f, err := VerifyFork(w.gid, v.Payload, r.Batch.Alarms[0].Record); err != nil || f.Author != bob.me {
+		t.Errorf("the proof shows %v, %v", f.Author, err)
 	}
 	if r := w.must(alice, Received{Record: twin}); len(r.Show)+len(r.Batch.Alarms) != 0 {
 		t.Error("the twin was shown again")

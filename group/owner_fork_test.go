@@ -30,9 +30,9 @@ func TestAbuse_MO01_OwnerSignsTwice(t *testing.T) {
 		if len(p.alarms) != 1 || p.alarms[0].Author != alice.me {
 			t.Fatalf("alarms: %+v", p.alarms)
 		}
-		who, err := VerifyFork(w.gid, p.entries[p.alarms[0].Held].Payload, p.alarms[0].Record)
-		if err != nil || who != alice.me {
-			t.Errorf("the proof shows %v, %v", who, err)
+		f, err := VerifyFork(w.gid, p.alarms[0].First, p.alarms[0].Record)
+		if err != nil || f.Author != alice.me {
+			t.Errorf("the proof shows %v, %v", f.Author, err)
 		}
 	}
 	if !bob.IsMember(w.all[3].me) || carol.IsMember(w.all[3].me) || carol.Settings().Name != "other" || bob.Settings().Name != "team" {
@@ -111,8 +111,8 @@ func TestMUST_48_ForkProof(t *testing.T) {
 		if a := r.Batch.Alarms[0]; a.Author != bob.me || a.Seq != 1 || a.Lane != 0 {
 			t.Errorf("the alarm names %+v", a)
 		}
-		if who, err := VerifyFork(w.gid, pair[0].Payload, pair[1].Payload); err != nil || who != bob.me {
-			t.Errorf("the proof shows %v, %v", who, err)
+		if f, err := VerifyFork(w.gid, pair[0].Payload, pair[1].Payload); err != nil || f.Author != bob.me {
+			t.Errorf("the proof shows %v, %v", f.Author, err)
 		}
 	}
 	one := pairs[0][0].Payload

@@ -19,6 +19,8 @@ func (m *Machine) onReceived(v Verified) error {
 		return m.receiveMessage(v)
 	case KindBundle, KindReport:
 		m.receiveLatest(v)
+	case KindChunk:
+		m.receiveChunk(v)
 	}
 	return nil
 }
@@ -93,9 +95,8 @@ func (m *Machine) freeze(owner PeerID, term uint64) {
 
 // apply adds a prepared entry, and what waited for it.
 func (m *Machine) apply(e *entry) {
-	if m.g.forks(e.Entry) {
-		m.alarm(Alarm{Author: e.Author, Lane: e.Lane, Seq: e.Seq, Held: m.g.numbered(e), Record: e.payload})
-	}
+	m.alarmEntry(e)
+	m.alarmEarly(e)
 	m.g.insert(e)
 	m.refold()
 	m.r.Batch.Entries = append(m.r.Batch.Entries, StoredEntry{

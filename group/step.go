@@ -272,16 +272,6 @@ type Shown struct {
 	Ord    uint64
 }
 
-// Alarm is a person who signed twice under one number of one log. The record
-// held first, which the store has by its hash, and the other one prove it:
-// VerifyFork.
-type Alarm struct {
-	Author    PeerID
-	Lane, Seq uint64
-	Held      Hash
-	Record    []byte
-}
-
 // Step takes one input. All or nothing: with an error nothing has changed.
 func (m *Machine) Step(in Input) (Ready, error) {
 	m.r = new(Ready)
@@ -405,11 +395,6 @@ func (m *Machine) saveLocal() {
 
 func (m *Machine) show(kind ShownKind, h Hash, author PeerID, ord uint64) {
 	m.r.Show = append(m.r.Show, Shown{Kind: kind, Hash: h, Author: author, Ord: ord})
-}
-
-func (m *Machine) alarm(a Alarm) {
-	m.r.Batch.Alarms = append(m.r.Batch.Alarms, a)
-	m.show(ShowAlarm, Hash{}, a.Author, 0)
 }
 
 func compareOrd(a, b uint64, x, y Hash) int { return cmp.Or(cmp.Compare(a, b), x.Compare(y)) }

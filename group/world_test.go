@@ -118,6 +118,9 @@ func (w *world) deliver(q *peer, payload []byte) {
 		w.t.Fatalf("decode %c: %v", payload[0], err)
 	}
 	if c := v.Chunk(); c != nil {
+		q.r = new(Ready)
+		q.receiveChunk(v) // without a Step, which would draw entropy
+		q.keep(w.t, w.gid, *q.r)
 		w.openChunk(q, c)
 		return
 	}
