@@ -204,11 +204,13 @@ func TestInviteVoidInThePast(t *testing.T) {
 	key := keys.IdentityFromSeed(w.entropy())
 	link := &InviteLink{Key: key.PeerID(), Uses: 2, Expires: w.now + 1000, PreApproved: true}
 	inv := w.write(bob, TypeInvite, link, 0, alice, carol)
+	cuts := []Cut{{Log: ControlLog, Seq: inv.Entry().Seq, Hash: inv.Hash}}
+	far := alice.next(TypeRevoke, &Revoke{Grant: grant, Cuts: cuts}, 1) // in a lane that does not know of the near one
+	far.Lane, far.Seq, far.Prev = 9, 1, alice.ownTip().eh
 	w.write(alice, TypeRevoke, &Revoke{Grant: grant}, 1, carol)
 	joiner := crowd(1)[0].PeerID()
 	join := w.write(carol, TypeJoin, w.joinBody(inv.Hash, key, joiner), 0, alice)
-	far := []Cut{{Log: ControlLog, Seq: inv.Entry().Seq, Hash: inv.Hash}}
-	w.write(alice, TypeRevoke, &Revoke{Grant: grant, Cuts: far}, 1, carol)
+	w.give(w.signEntry(alice, far), carol)
 	if !carol.counts(inv) {
 		t.Fatal("the farther cut does not bring the INVITE back")
 	}

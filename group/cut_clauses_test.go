@@ -161,3 +161,30 @@ func TestJudgedAgainWhenTheNamedRecordComes(t *testing.T) {
 		t.Error("what lies on the branch that is cut off counts still")
 	}
 }
+
+// A removal that knows of a REVOKE brings nothing back that the REVOKE voided: its
+// cuts name what the person wrote last, as a member.
+func TestARemovalAfterARevokeBringsNothingBack(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
+	alice, bob, carol := w.all[0], w.all[1], w.all[2]
+	w.must(alice, DeputyAdd{Peer: bob.me, Caps: CapKick | CapApprove})
+	mallory := crowd(1)[0].PeerID()
+	ban := bob.next(TypeBan, &Removal{Peer: carol.me}, 0)
+	admit := bob.next(TypeAdd, &Peer{Peer: mallory}, 0)
+	w.must(alice, DeputyRemove{Peer: bob.me})
+	banned := w.signEntry(bob, ban)
+	admit.Seq, admit.Prev = ban.Seq+1, banned.Hash
+	admitted := w.signEntry(bob, admit)
+	w.give(banned, alice, carol)
+	w.give(admitted, alice, carol)
+	inert := func(when string) {
+		for _, p := range []*peer{alice, carol} {
+			if p.counts(banned) || p.counts(admitted) || !p.IsMember(carol.me) || p.IsMember(mallory) {
+				t.Fatalf("%s what a deputy did beyond the cut of the REVOKE counts", when)
+			}
+		}
+	}
+	inert("after the REVOKE")
+	w.must(alice, Remove{Peer: bob.me})
+	inert("after the KICK")
+}

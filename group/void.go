@@ -65,10 +65,23 @@ func (s *State) beyond(j, e *entry) bool {
 	return cut
 }
 
-// cutsOf returns the valid entries that cut incarnation or GRANT j. A REVOKE
-// binds what was done as a deputy; a deputy's removal does not, so that no two
-// deputies can cut each other's removals away. A LEAVE is not cut by a LEAVE.
+// cutsOf returns the valid entries that cut incarnation or GRANT j, but for those
+// whose author knew of another: what that one voided they do not bring back.
 func (s *State) cutsOf(j *entry, deputy, leave bool) []*entry {
+	all := s.allCutsOf(j, deputy, leave)
+	var out []*entry
+	for _, k := range all {
+		if !slices.ContainsFunc(all, func(before *entry) bool { return k.past.has(before.idx) }) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// allCutsOf lists them all. A REVOKE binds what was done as a deputy; a deputy's
+// removal does not, so that no two deputies can cut each other's removals away. A
+// LEAVE is not cut by a LEAVE.
+func (s *State) allCutsOf(j *entry, deputy, leave bool) []*entry {
 	var out []*entry
 	for _, k := range s.cutters[j.eh] {
 		if b, ok := k.body.(*Removal); ok {

@@ -328,41 +328,38 @@ func (v *view) againstNewDeputy(f *fact) bool {
 }
 
 // cutAway: "A cut binds only records of what it names; ... Of several valid cuts
-// of one incarnation or GRANT the farthest counts."
+// of one incarnation or GRANT the farthest counts, of those that have none of the
+// others in their past."
 func (v *view) cutAway(f *fact) bool {
-	rest := f.rests[0]
-	some, within := false, false
-	for _, k := range v.in {
-		var cuts []group.Cut
-		switch b := k.body.(type) {
-		case *group.Removal:
-			if !slices.Contains(b.JIDs, rest.eh) || !slices.Contains(v.o.subjects(rest), b.Peer) {
-				continue
-			}
-			if v.o.powerOf(k) == deputyPower && v.o.powerOf(f) == deputyPower {
-				continue // a deputy acts never against deputies
-			}
-			cuts = b.Cuts
-		case *group.Revoke:
-			if b.Grant != rest.eh || v.o.powerOf(f) != deputyPower {
-				continue
-			}
-			cuts = b.Cuts
-		case *group.Leave:
-			if b.JID != rest.eh || f.Type == group.TypeLeave {
-				continue
-			}
-			cuts = b.Cuts
-		default:
-			continue
-		}
-		if v.void(k) {
-			continue
-		}
-		some = true
-		within = within || v.o.within(cuts, f)
+	type cutter struct {
+		by   *fact
+		cuts []group.Cut
 	}
-	return some && !within
+	var all []cutter
+	for _, k := range v.in {
+		if cuts, ok := v.o.cutsFor(k, f); ok && !v.void(k) {
+			all = append(all, cutter{k, cuts})
+		}
+	}
+	first := slices.DeleteFunc(slices.Clone(all), func(c cutter) bool {
+		return slices.ContainsFunc(all, func(b cutter) bool { return c.by.past.has(b.by) })
+	})
+	return len(all) > 0 && !slices.ContainsFunc(first, func(c cutter) bool { return v.o.within(c.cuts, f) })
+}
+
+// cutsFor are the cuts of k, where k binds f.
+func (o *oracle) cutsFor(k, f *fact) ([]group.Cut, bool) {
+	rest := f.rests[0]
+	switch b := k.body.(type) {
+	case *group.Removal:
+		deputies := o.powerOf(k) == deputyPower && o.powerOf(f) == deputyPower // one acts never against another
+		return b.Cuts, slices.Contains(b.JIDs, rest.eh) && slices.Contains(o.subjects(rest), b.Peer) && !deputies
+	case *group.Revoke:
+		return b.Cuts, b.Grant == rest.eh && o.powerOf(f) == deputyPower
+	case *group.Leave:
+		return b.Cuts, b.JID == rest.eh && f.Type != group.TypeLeave
+	}
+	return nil, false
 }
 
 // within: "within it lie the named record and what precedes it along prev".
