@@ -80,7 +80,7 @@ var stateMutants = []mutant{
 	{"cut: by path, not by number", core, "		return named == e\n	})", "		return true\n	})", "TestMUST_42_CutsFollowThePath"},
 	{"cut: the record it names", core, `			return e.eh == c.Hash`, `			return true`, "TestMUST_42_CutsFollowThePath"},
 	{"cut: a lane that is not named lies beyond", core, `if c.Log != ControlLog || c.Lane != e.Lane || e.Seq > c.Seq {`, `if c.Log != ControlLog || e.Seq > c.Seq {`, "TestMUST_43_LanesNotNamed"},
-	{"cut: of several the farthest", core, "			return false\n		}\n		cut = true", "			continue\n		}\n		cut = true", "TestMUST_43_LanesNotNamed"},
+	{"cut: of several the farthest", core, "			return false\n		}\n		cut = true", "			continue\n		}\n		cut = true", "TestMUST_44_FarthestCut"},
 	{"cut: but for what knew of another", core, `		if !slices.ContainsFunc(all, func(before *entry) bool { return k.past.has(before.idx) }) {`, `		if len(all) > 0 {`, "TestARemovalAfterARevokeBringsNothingBack"},
 	{"cut: not by a void KICK or REVOKE", core, "		if !s.isVoid(k) {\n			out = append(out, k)\n		}\n	}\n	if leave", "		out = append(out, k)\n	}\n	if leave", "TestVoidKickCutsNothing"},
 	{"cut: not by a void LEAVE", core, "		if !s.isVoid(l) {\n			out = append(out, l)\n		}", "		out = append(out, l)", "TestVoidLeaveCutsNothing"},
