@@ -41,6 +41,7 @@ func (m *Machine) takeEpoch(e *entry, b *Epoch, key keys.Secret) {
 	m.holdKey(e, key)
 	m.r.Epoch = e.eh
 	m.rot.hardSince, m.rot.heldSince, m.rot.softSince, m.rot.asked, m.rot.request = 0, 0, 0, 0, Hash{}
+	m.rot.deferred = false
 	if to := m.recipients(); b.N > 0 && len(to) > 0 {
 		m.r.Seal = append(m.r.Seal, SealJob{
 			EID: e.eh, Ectx: keys.EnvelopeContext(m.g.gid, m.me, e.Lane, e.Seq, b.KC), KC: b.KC,

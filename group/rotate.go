@@ -27,6 +27,7 @@ type rotation struct {
 	softDone  Hash   // the epoch under which that wait is over
 	lastSoft  uint64
 	request   Hash   // the epoch that a rotation was asked for
+	deferred  bool   // whoever is first to mint was asked for a key, for the lines that wait now
 	wished    uint64 // others were last asked to replace a key that this node may not have
 	asked     uint64 // a member last asked this node to mint
 }
@@ -89,7 +90,7 @@ func (m *Machine) mayRotate() bool { return m.MayRotate(m.me) }
 // someone better placed.
 func (m *Machine) rotateIfDue() {
 	if !m.st.settings.E2EE || m.maySign() != nil || m.current() != nil {
-		m.rot.hardSince, m.rot.heldSince = 0, 0
+		m.rot.hardSince, m.rot.heldSince, m.rot.deferred = 0, 0, false
 		return
 	}
 	if m.rot.hardSince == 0 {
@@ -105,9 +106,9 @@ func (m *Machine) rotateIfDue() {
 		if !m.mintFor(m.hardReasons()...) && m.now >= m.rot.wished+softApart {
 			m.r.Wish, m.rot.wished = m.rotators(), m.now
 		}
-	case m.rot.wished < m.rot.heldSince && len(m.eligible()) == 0:
+	case m.rot.heldSince > 0 && !m.rot.deferred && len(m.eligible()) == 0:
 		if first, better := m.betterPlaced(); better {
-			m.r.Wish, m.rot.wished = []PeerID{first}, m.now
+			m.r.Wish, m.rot.wished, m.rot.deferred = []PeerID{first}, m.now, true
 		}
 	}
 }

@@ -109,3 +109,25 @@ func TestWish_OwnerMintsAtOnce(t *testing.T) {
 		t.Error("a second wish mints again")
 	}
 }
+
+// TestWish_TwoLeaveAtOnce: two leave at one instant of a clock that stands still,
+// and bob speaks after each. Each of his lines has the owner asked for a key.
+func TestWish_TwoLeaveAtOnce(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol", "dave", "erin")
+	alice, bob := w.all[0], w.all[1]
+	for _, gone := range []*peer{w.all[4], w.all[3]} {
+		w.must(gone, Quit{})
+		w.restart(alice) // and forgets that she was asked
+		var r Ready
+		w.apart(func() { r = w.say(bob, "held") }, alice)
+		if !slices.Equal(r.Wish, []PeerID{alice.me}) {
+			t.Fatalf("bob asks %d peers for a key", len(r.Wish))
+		}
+		if r := w.must(alice, Wished{From: bob.me}); r.Epoch == (Hash{}) {
+			t.Fatal("alice mints no key")
+		}
+		if len(bob.Held()) > 0 {
+			t.Fatal("bob's line is held still")
+		}
+	}
+}
