@@ -105,7 +105,7 @@ func (s *State) memberMay(e *entry) *entry {
 	case *Join:
 		ok = s.soundJoin(e, b)
 	case *Epoch:
-		ok = s.settings.RotateBy == RotateByAny && s.soundEpoch(e, b) && s.soundReason(e, b)
+		ok = s.settings.RotateBy == RotateByAny && s.soundEpoch(e, b) && s.soundReason(e, b) || s.soundEpoch(e, b) && s.forGuest(e, b)
 	case *Profile, *Accept, *Equiv:
 		ok = true
 	}
@@ -113,6 +113,24 @@ func (s *State) memberMay(e *entry) *entry {
 		return nil
 	}
 	return j
+}
+
+// forGuest reports whether EPOCH e is for somebody whom its author let in by a
+// link and whom none of its parents serves: then it is its author's to make,
+// whatever rotate_by says. It serves all who came in by that author before, so
+// that there is at most one for each JOIN.
+func (s *State) forGuest(e *entry, b *Epoch) bool {
+	return b.Reason == ReasonAdmitted && slices.ContainsFunc(s.guests(e.Author), func(u PeerID) bool {
+		return !slices.ContainsFunc(b.Parents, func(p Hash) bool { return s.mayHold(s.g.byHash[short(p)], u) == nil })
+	})
+}
+
+// guests lists the members whom sponsor let in by a link.
+func (s *State) guests(sponsor PeerID) []PeerID {
+	return slices.DeleteFunc(slices.Clone(s.members()), func(u PeerID) bool {
+		j := s.incarnation(u)
+		return !(j.Type == TypeJoin && j.Author == sponsor)
+	})
 }
 
 // mayLeave returns the live incarnation that a LEAVE names. The owner cannot

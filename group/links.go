@@ -60,12 +60,54 @@ func (m *Machine) onLinkUsed(l LinkUsed) error {
 	if _, err := m.write(TypeJoin, &Join{Invite: l.Invite, Joiner: l.Peer, Proof: l.Proof}); err != nil {
 		return ErrLink
 	}
-	m.letIn(l.Peer, b)
+	m.receiveLatest(bundleRecord(b))
+	m.dropRequest(l.Peer)
+	m.rot.guests = true
 	return nil
 }
 
-// letIn follows an own entry that admitted p: its bundle, and a new epoch where
-// the present one cannot be handed to it.
+// Guests cost at most guestBurst epochs at once, and then one in each guestApart
+// milliseconds, for all who came in meanwhile. (PROTOCOL.md, "Rotation")
+const (
+	guestBurst = 5
+	guestApart = 10_000
+)
+
+// coverGuests mints for those whom this node let in by a link and whom the
+// present key does not serve. Where nobody else may, that is looked at with each
+// change: another member may have minted for another guest at the same time.
+func (m *Machine) coverGuests(changed bool) {
+	m.rot.guests = m.rot.guests || changed && m.st.settings.RotateBy != RotateByAny
+	if !m.rot.guests || m.maySign() != nil || m.now < m.guestsDue() {
+		return
+	}
+	m.rot.guests = false
+	if _, waits := m.guestWaits(); !m.st.settings.E2EE || !waits || !m.mintFor(ReasonAdmitted) {
+		return
+	}
+	m.rot.guestsPaid = max(m.rot.guestsPaid, m.now) + guestApart
+}
+
+// guestsDue is when the budget allows the next epoch for guests.
+func (m *Machine) guestsDue() uint64 {
+	const ahead = (guestBurst - 1) * guestApart
+	return max(m.rot.guestsPaid, ahead) - ahead
+}
+
+// guestWaits returns somebody whom this node let in and who may not have the
+// present key; where there is none, the best that is known.
+func (m *Machine) guestWaits() (PeerID, bool) {
+	cur := m.current()
+	for _, u := range m.st.guests(m.me) {
+		if cur == nil || m.st.mayHold(cur, u) != nil {
+			return u, true
+		}
+	}
+	return PeerID{}, false
+}
+
+// letIn follows an own ADD of p: its bundle, and a new epoch where the present
+// one cannot be handed to it.
 func (m *Machine) letIn(p PeerID, b keys.Bundle) {
 	m.receiveLatest(bundleRecord(b))
 	m.dropRequest(p)
@@ -128,7 +170,7 @@ func (m *Machine) Links() (out []LinkInfo) {
 func (m *Machine) linkInfo(inv *entry) LinkInfo {
 	link := inv.body.(*InviteLink)
 	l := LinkInfo{Invite: inv.eh, Author: inv.Author, Key: link.Key, Uses: link.Uses, Expires: link.Expires, PreApproved: link.PreApproved}
-	l.Used = uint64(len(m.joinsBy(inv.eh)))
+	l.Used = uint64(len(m.st.joinsBy(inv.eh)))
 	switch {
 	case m.st.isVoid(inv) || m.linkEnded(func(e *entry) bool { b, is := e.body.(*InviteRevoke); return is && b.Invite == inv.eh }):
 		l.State = LinkRevoked
@@ -147,9 +189,9 @@ func (m *Machine) linkEnded(by func(e *entry) bool) bool {
 }
 
 // joinsBy lists the JOINs by a link that count, in order.
-func (m *Machine) joinsBy(invite Hash) (out []*entry) {
-	for _, e := range m.g.order {
-		if b, is := e.body.(*Join); is && b.Invite == invite && !m.st.isVoid(e) {
+func (s *State) joinsBy(invite Hash) (out []*entry) {
+	for _, e := range s.g.order {
+		if b, is := e.body.(*Join); is && b.Invite == invite && s.view.has(e.idx) && !s.isVoid(e) {
 			out = append(out, e)
 		}
 	}
@@ -176,12 +218,32 @@ func (m *Machine) trimLinks() {
 		if !is || used[inv.eh] <= link.Uses {
 			continue
 		}
-		for _, j := range m.joinsBy(inv.eh)[link.Uses:] {
+		for _, j := range m.st.joinsBy(inv.eh)[link.Uses:] {
 			if p := j.body.(*Join).Joiner; slices.Contains(m.st.alive(p), j) {
 				m.onRemove(Remove{Peer: p}) // a deputy cannot remove one who became a deputy
 			}
 		}
 	}
+}
+
+// overshoot reports whether a KICK removed only people whom a link had let in
+// beyond its uses: what trimLinks does, told apart from a person's wish. It is
+// derived, since a KICK does not cite the JOINs of members: whoever holds the
+// same entries is told the same.
+func (s *State) overshoot(e *entry) bool {
+	b, is := e.body.(*Removal)
+	if !is || e.Type != TypeKick || len(b.JIDs) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(b.JIDs, func(jid Hash) bool {
+		j := s.g.byHash[short(jid)]
+		if j == nil || j.Type != TypeJoin {
+			return true
+		}
+		by := j.body.(*Join).Invite
+		uses := s.g.byHash[short(by)].body.(*InviteLink).Uses
+		return uint64(slices.Index(s.joinsBy(by), j)+1) <= uses // 0: it does not count
+	})
 }
 
 // SignJoinProof shows, with a link's key, that the link was given to joiner.

@@ -12,7 +12,7 @@ import (
 func (w *world) makesLink(p *peer, uses uint64) (LinkInfo, *keys.Identity) {
 	w.t.Helper()
 	key := keys.IdentityFromSeed(w.entropy())
-	w.must(p, LinkAdd{Key: key.PeerID(), Uses: uses, Expires: w.now + 1000, PreApproved: true})
+	w.must(p, LinkAdd{Key: key.PeerID(), Uses: uses, Expires: w.now + 3_600_000, PreApproved: true})
 	all := p.Links()
 	return all[len(all)-1], key
 }
@@ -91,7 +91,7 @@ func TestMUST_111_LinksAreTrimmed(t *testing.T) {
 	w.apart(func() { w.must(carol, w.usesLink(y, l, key)) }, alice, bob)
 	w.meet(w.all...)
 	for _, p := range w.all {
-		joins := p.joinsBy(l.Invite)
+		joins := p.st.joinsBy(l.Invite)
 		if len(joins) != 2 {
 			t.Fatalf("%s sees %d joins", p.me.Short(), len(joins))
 		}
@@ -101,6 +101,158 @@ func TestMUST_111_LinksAreTrimmed(t *testing.T) {
 		}
 		if slices.Contains(p.Members(), last) {
 			t.Error("whoever was removed is on the roster")
+		}
+	}
+}
+
+// TestMUST_115_SponsorsMint: only the owner, or a deputy, may replace the key, and
+// neither is there. Whom a member lets in by a link has a key all the same, from
+// that member alone, and once.
+func TestMUST_115_SponsorsMint(t *testing.T) {
+	for _, by := range []RotateBy{RotateByAny, RotateByDeputies, RotateByOwner} {
+		s := settingsFor("team")
+		s.RotateBy = by
+		w := newTeam(t, s, "alice", "bob", "carol")
+		alice, bob, carol := w.all[0], w.all[1], w.all[2]
+		l, key := w.makesLink(alice, 3)
+		x := w.outsider(200)
+		alice.off = true
+		old := bob.current().eh
+		if w.epochCounts(bob, carol, ReasonAdmitted, nil) {
+			t.Errorf("rotate_by %d: bob mints for nobody", by)
+		}
+		r := w.must(bob, w.usesLink(x, l, key))
+		if r.Epoch == (Hash{}) || carol.current() == nil || carol.current().eh != r.Epoch {
+			t.Fatalf("rotate_by %d: no key for the newcomer", by)
+		}
+		if carol.st.mayHold(carol.current(), x.me) != nil {
+			t.Errorf("rotate_by %d: the key is not for the newcomer", by)
+		}
+		if by == RotateByAny {
+			continue
+		}
+		overOld := func(b *Epoch) { b.Parents, b.Gen = []Hash{old}, carol.g.byHash[short(old)].body.(*Epoch).Gen+1 }
+		if w.epochCounts(carol, bob, ReasonAdmitted, overOld) {
+			t.Errorf("rotate_by %d: carol mints for whom bob let in", by)
+		}
+		if w.epochCounts(bob, carol, ReasonAdmitted, nil) {
+			t.Errorf("rotate_by %d: bob mints twice for one newcomer", by)
+		}
+		bothParents := func(b *Epoch) { b.Parents = append(b.Parents, old); sortHashes(b.Parents) }
+		if w.epochCounts(bob, carol, ReasonAdmitted, bothParents) {
+			t.Errorf("rotate_by %d: an older parent makes bob's second epoch count", by)
+		}
+		w.must(bob, w.usesLink(w.outsider(201), l, key))
+		last := func(b *Epoch) { b.Parents, b.Gen = []Hash{r.Epoch}, carol.g.byHash[short(r.Epoch)].body.(*Epoch).Gen+1 }
+		if w.epochCounts(bob, carol, ReasonRequest, last) {
+			t.Errorf("rotate_by %d: bob rotates with another reason", by)
+		}
+		if !w.epochCounts(bob, carol, ReasonAdmitted, last) {
+			t.Errorf("rotate_by %d: bob may not mint for his second newcomer", by)
+		}
+	}
+}
+
+// TestGuestsHaveAKey_SponsorsApart: two members let somebody in at the same time, without
+// the owner, who alone may rotate. Once they meet there is a key for everyone.
+func TestGuestsHaveAKey_SponsorsApart(t *testing.T) {
+	s := settingsFor("team")
+	s.RotateBy = RotateByOwner
+	w := newTeam(t, s, "alice", "bob", "carol")
+	alice, bob, carol := w.all[0], w.all[1], w.all[2]
+	l, key := w.makesLink(alice, 3)
+	x, y := w.outsider(200), w.outsider(201)
+	alice.off = true
+	w.apart(func() { w.must(bob, w.usesLink(x, l, key)) }, carol)
+	w.apart(func() { w.must(carol, w.usesLink(y, l, key)) }, bob)
+	w.meet(bob, carol)
+	w.now += guestBurst * guestApart
+	w.must(bob, Tick{})
+	w.must(carol, Tick{})
+	w.meet(bob, carol)
+	if bob.current() != nil && carol.current() != nil && bob.current().eh != carol.current().eh {
+		t.Fatal("they would seal under two keys")
+	}
+	for _, p := range []*peer{x, y, bob, carol} {
+		if err := bob.st.mayHold(bob.current(), p.me); err != nil {
+			t.Errorf("%s may not have the key: %v", p.me.Short(), err)
+		}
+	}
+}
+
+// TestMUST_116_BudgetForGuests: many come in by a link at once. Five keys are made
+// for them, and then one in ten seconds for all who came meanwhile; what an owner
+// approves is never delayed, and neither is what a line waits for.
+func TestMUST_116_BudgetForGuests(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob")
+	alice, bob := w.all[0], w.all[1]
+	l, key := w.makesLink(alice, 40)
+	minted := 0
+	w.watch = func(p *peer, r Ready) {
+		if r.Epoch != (Hash{}) {
+			minted++
+		}
+	}
+	joins := func(n int) (r Ready) {
+		for range n {
+			r = w.must(bob, w.usesLink(w.outsider(byte(100+len(bob.Members()))), l, key))
+		}
+		return r
+	}
+	r := joins(12)
+	if minted != guestBurst {
+		t.Errorf("%d keys for 12 who came at once", minted)
+	}
+	if r.Wake != w.now+guestApart {
+		t.Errorf("the next key is planned %d ms from now", int64(r.Wake-w.now))
+	}
+	if len(bob.st.uncovered(bob.current())) != 12-guestBurst {
+		t.Errorf("%d wait for a key", len(bob.st.uncovered(bob.current())))
+	}
+	w.now += guestApart
+	w.must(bob, Tick{})
+	if minted != guestBurst+1 || len(bob.st.uncovered(bob.current())) != 0 {
+		t.Errorf("after 10 s: %d keys, %d wait", minted, len(bob.st.uncovered(bob.current())))
+	}
+	joins(1)
+	if minted != guestBurst+1 {
+		t.Error("one more at once")
+	}
+	w.now += 10 * guestBurst * guestApart
+	joins(12)
+	if minted != 2*guestBurst+1 {
+		t.Errorf("%d keys in all, after a long rest and 13 more", minted)
+	}
+	x := w.outsider(99)
+	w.must(alice, JoinAsked{Request: Request{Peer: x.me, Bundle: x.bundle.Raw()}})
+	if r := w.must(alice, Approve{Peer: x.me}); r.Epoch == (Hash{}) {
+		t.Error("the owner's approval is delayed")
+	}
+}
+
+// TestOvershootIsTold: who goes because a link let in too many is told apart from
+// whom a person removed, by everybody alike.
+func TestOvershootIsTold(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
+	alice, bob, carol := w.all[0], w.all[1], w.all[2]
+	l, key := w.makesLink(alice, 1)
+	x, y := w.outsider(200), w.outsider(201)
+	w.apart(func() { w.must(bob, w.usesLink(x, l, key)) }, alice, carol)
+	w.apart(func() { w.must(carol, w.usesLink(y, l, key)) }, alice, bob)
+	w.meet(w.all...)
+	stays := bob.st.joinsBy(l.Invite)[0].body.(*Join).Joiner
+	goes := bob.st.joinsBy(l.Invite)[1].body.(*Join).Joiner
+	w.must(alice, Remove{Peer: stays})
+	w.must(alice, Remove{Peer: carol.me})
+	for _, p := range w.all[:2] {
+		told := map[PeerID]bool{}
+		for _, e := range p.g.order {
+			if info, _ := p.Entry(e.eh); info.Type == TypeKick {
+				told[info.Subject] = info.Overshoot
+			}
+		}
+		if len(told) != 3 || !told[goes] || told[stays] || told[carol.me] {
+			t.Errorf("%s is told: %v of %s, who was one too many", p.me.Short(), told, goes.Short())
 		}
 	}
 }

@@ -60,6 +60,9 @@ func (m *Machine) draftEpoch(reason Reason, key keys.Secret) *entry {
 		alone = false
 	}
 	parents := m.newestEpochs(alone)
+	if guest, waits := m.guestWaits(); waits && reason == ReasonAdmitted && m.st.settings.RotateBy != RotateByAny && !m.mayRotate() {
+		parents = slices.DeleteFunc(parents, func(p *entry) bool { return m.st.mayHold(p, guest) == nil })
+	}
 	to := len(m.recipients())
 	salt := Hash(m.fresh("salt"))
 	b := &Epoch{

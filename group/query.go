@@ -148,6 +148,8 @@ func (m *Machine) Entry(h Hash) (EntryInfo, bool) {
 		info.Name = b.Name
 	case *Grant:
 		info.Caps = b.Caps
+	case *Removal:
+		info.Overshoot = m.st.overshoot(e)
 	case *Revoke:
 		if g := m.g.byHash[short(b.Grant)]; g != nil {
 			info.Subject = g.subject()
@@ -170,4 +172,5 @@ type EntryInfo struct {
 	Switched  bool   // a SET that switched encryption
 	Name      string // PROFILE
 	Caps      Caps   // GRANT
+	Overshoot bool   // a KICK of whom a link had let in beyond its uses
 }

@@ -30,6 +30,9 @@ type rotation struct {
 	deferred  bool   // whoever is first to mint was asked for a key, for the lines that wait now
 	wished    uint64 // others were last asked to replace a key that this node may not have
 	asked     uint64 // a member last asked this node to mint
+
+	guests     bool   // some may wait for a key whom this node let in by a link
+	guestsPaid uint64 // until when the epochs for such are paid for
 }
 
 // turnBack keeps waits from growing where the clock was turned back.
@@ -37,6 +40,7 @@ func (r *rotation) turnBack(now uint64) {
 	for _, t := range []*uint64{&r.hardSince, &r.heldSince, &r.softSince, &r.lastSoft, &r.wished, &r.asked} {
 		*t = min(*t, now)
 	}
+	r.guestsPaid = min(r.guestsPaid, now+guestBurst*guestApart)
 }
 
 // Mark says whether the next line needs a new room key.
@@ -297,6 +301,9 @@ func (m *Machine) nextWake() uint64 {
 	}
 	if m.rot.softSince > 0 {
 		at(m.rot.softSince + softWait)
+	}
+	if m.rot.guests {
+		at(m.guestsDue())
 	}
 	return wake
 }

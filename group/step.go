@@ -373,6 +373,7 @@ func (m *Machine) settle(structuralBefore int) {
 		m.retryHidden()
 	}
 	m.claimEarlyKeys()
+	m.coverGuests(len(m.g.order) != structuralBefore || len(m.r.Keys) > 0)
 	m.rotateIfDue()
 	m.flush()
 	m.settleReport()

@@ -104,6 +104,9 @@ func eventText(m *group.Machine, e group.EntryInfo) string {
 	case group.TypeLeave:
 		return who + " left"
 	case group.TypeKick:
+		if e.Overshoot {
+			return whom + " was removed: the link had no uses left"
+		}
 		return whom + " was removed by " + who
 	case group.TypeBan:
 		return whom + " was banned by " + who

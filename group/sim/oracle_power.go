@@ -107,7 +107,7 @@ func (v *view) memberMay(f *fact) []*fact {
 		}
 		return nil
 	case *group.Epoch:
-		if s.RotateBy != group.RotateByAny || !v.sound(f, b) || !v.soundReason(f, b) {
+		if !v.sound(f, b) || !(s.RotateBy == group.RotateByAny && v.soundReason(f, b) || v.forGuest(f, b)) {
 			return nil
 		}
 	case *group.Profile, *group.Accept, *group.Equiv:
@@ -206,6 +206,22 @@ func (v *view) soundReason(f *fact, b *group.Epoch) bool {
 		return s.MaxAge > 0 && !some(func(p *fact) bool { return f.Time < p.Time+s.MaxAge })
 	case group.ReasonMessages, group.ReasonRequest, group.ReasonRescue:
 		return !some(func(p *fact) bool { return p.Author == f.Author })
+	}
+	return false
+}
+
+// forGuest: "the sponsor mints at once (reason admitted), whatever rotate_by
+// says": where no parent serves one of those whom he let in.
+func (v *view) forGuest(f *fact, b *group.Epoch) bool {
+	for _, u := range v.members() {
+		js := v.alive(u)
+		j := js[len(js)-1]
+		if j.Type != group.TypeJoin || j.Author != f.Author || b.Reason != group.ReasonAdmitted {
+			continue
+		}
+		if !slices.ContainsFunc(b.Parents, func(h keys.Hash) bool { return v.mayHold(v.o.by[h], u) }) {
+			return true
+		}
 	}
 	return false
 }
