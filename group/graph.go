@@ -85,14 +85,15 @@ type graph struct {
 	keyUses     map[Hash][]*entry
 	folds       map[string]*State
 	authorities map[PeerID]bool
-	cutOff      map[PeerID]bool // whose chains some cut names
-	cutAt       map[Hash]bool   // the records that cuts name
+	profiles    map[PeerID][]*entry // PROFILEs by (lane, seq, eh)
+	cutOff      map[PeerID]bool     // whose chains some cut names
+	cutAt       map[Hash]bool       // the records that cuts name
 }
 
 func newGraph(gid Hash) *graph {
 	return &graph{
 		gid: gid, byHash: map[Short]*entry{}, tips: map[chain][]*entry{},
-		forked: map[chain]bool{}, keyUses: map[Hash][]*entry{}, folds: map[string]*State{}, authorities: map[PeerID]bool{}, cutOff: map[PeerID]bool{}, cutAt: map[Hash]bool{},
+		forked: map[chain]bool{}, keyUses: map[Hash][]*entry{}, folds: map[string]*State{}, authorities: map[PeerID]bool{}, profiles: map[PeerID][]*entry{}, cutOff: map[PeerID]bool{}, cutAt: map[Hash]bool{},
 	}
 }
 
@@ -198,6 +199,11 @@ func (g *graph) insert(e *entry) {
 		g.keyUses[b.KC] = append(g.keyUses[b.KC], e)
 		g.keyUses[b.Salt] = append(g.keyUses[b.Salt], e)
 	}
+	if e.Type == TypeProfile {
+		of := g.profiles[e.Author]
+		i, _ := slices.BinarySearchFunc(of, e, compareNumbers)
+		g.profiles[e.Author] = slices.Insert(of, i, e)
+	}
 	g.noteAuthority(e)
 	if e.structural() {
 		g.structure = g.structure.with(e.idx)
@@ -276,6 +282,12 @@ func (g *graph) numbered(e *entry) Hash {
 // compareEntries is the order in which causes come before what cites them.
 func compareEntries(a, b *entry) int {
 	return cmp.Or(cmp.Compare(a.ord, b.ord), a.eh.Compare(b.eh))
+}
+
+// compareNumbers is the order of one author's entries in which the last word is
+// the one that counts.
+func compareNumbers(a, b *entry) int {
+	return cmp.Or(cmp.Compare(a.Lane, b.Lane), cmp.Compare(a.Seq, b.Seq), a.eh.Compare(b.eh))
 }
 
 // everything is the set of all applied entries.

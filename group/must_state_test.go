@@ -490,3 +490,46 @@ func TestMUST_46_BothBranchesCount(t *testing.T) {
 		t.Errorf("the REVOKE cuts %d branches of 2", len(body.Cuts))
 	}
 }
+
+func TestMUST_112_TheLastNameCounts(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
+	alice, bob, carol := w.all[0], w.all[1], w.all[2]
+	w.write(bob, TypeProfile, &Profile{Name: "first"}, 0, alice, carol)
+	w.write(bob, TypeProfile, &Profile{Name: "second"}, 0, alice, carol)
+	for _, p := range w.all {
+		if got := p.Name(bob.me); got != "second" {
+			t.Errorf("%q", got)
+		}
+	}
+
+	// Two branches of a forked chain: the same one at everybody.
+	one := w.signEntry(bob, bob.next(TypeProfile, &Profile{Name: "one"}, 0))
+	two := w.signEntry(bob, bob.next(TypeProfile, &Profile{Name: "two"}, 0))
+	want := "one"
+	if two.Hash.Compare(one.Hash) > 0 {
+		want = "two"
+	}
+	w.give(one, alice)
+	w.give(two, alice)
+	w.give(two, carol)
+	w.give(one, carol)
+	if a, c := alice.Name(bob.me), carol.Name(bob.me); a != want || c != want {
+		t.Errorf("a fork is %q to one and %q to another, not %q", a, c, want)
+	}
+
+	// A later lane has the last word, at whatever number.
+	e := bob.next(TypeProfile, &Profile{Name: "restored"}, 0)
+	e.Lane, e.Seq = 9, 1
+	w.give(w.signEntry(bob, e), alice)
+	if got := alice.Name(bob.me); got != "restored" {
+		t.Errorf("the name of an older lane counts: %q", got)
+	}
+
+	// What was said beyond the cut of a removal names nobody.
+	late := w.signEntry(carol, carol.next(TypeProfile, &Profile{Name: "late"}, 0))
+	w.apart(func() { w.must(alice, Remove{Peer: carol.me}) }, carol)
+	w.give(late, alice)
+	if got := alice.Name(carol.me); got != "" {
+		t.Errorf("a void PROFILE names its author %q", got)
+	}
+}

@@ -101,27 +101,15 @@ func (m *Machine) PlainAccepted() bool {
 	return m.st.toggle() == nil || m.st.settings.E2EE || m.local.Accepted == m.st.toggle().eh
 }
 
-// Name returns the profile name that p stated last, "" if none.
+// Name returns the profile name that p stated last, "" if none. It is a claim:
+// others may bear the same. (PROTOCOL.md, "Names")
 func (m *Machine) Name(p PeerID) string {
-	var best *entry
-	for c, tips := range m.g.tips {
-		if c.author != p {
-			continue
-		}
-		for at := tips[0]; at != nil; at = m.g.byHash[short(at.Prev)] {
-			if at.Type == TypeProfile && at.role != roleNone && (best == nil || at.Lane > best.Lane) {
-				best = at
-				break
-			}
-			if at.Prev == (Hash{}) {
-				break
-			}
+	for _, e := range slices.Backward(m.g.profiles[p]) {
+		if !m.st.isVoid(e) {
+			return e.body.(*Profile).Name
 		}
 	}
-	if best == nil {
-		return ""
-	}
-	return best.body.(*Profile).Name
+	return ""
 }
 
 // Bundle returns the newest bundle of p.

@@ -15,6 +15,7 @@ import (
 // sealed like the rest.
 type directory struct {
 	Bundle      []byte                    `json:"bundle"` // this node's own, signed
+	Name        string                    `json:"name,omitempty"`
 	Groups      map[keys.Hash]groupRef    `json:"groups"`
 	Joins       []joinRef                 `json:"joins"`
 	Invitations []invitationRef           `json:"invitations"`

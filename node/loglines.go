@@ -120,6 +120,8 @@ func eventText(m *group.Machine, e group.EntryInfo) string {
 		return whom + " is no deputy any more, by " + who
 	case group.TypeTransfer:
 		return fmt.Sprintf("%s is the owner now, instead of %s", whom, who)
+	case group.TypeProfile:
+		return fmt.Sprintf("·%s goes by the name %q", e.Author.Short(), e.Name)
 	case group.TypeAccept:
 		return who + " is ready to take the group over"
 	}

@@ -95,6 +95,9 @@ type Node struct {
 
 	asks   chan struct{} // repeat open requests now
 	offers chan struct{} // deliver invitations now
+
+	naming  chan chan error // state the name now, and say when it is done
+	renamed chan struct{}   // likewise, without an answer
 }
 
 // Init makes the identity in a home, or reads it. No node need run. Errors are
@@ -132,6 +135,7 @@ func Open(cfg Config) (*Node, error) {
 		cfg: cfg, log: cfg.Logger, now: wallClock,
 		rooms: map[keys.Hash]*room{}, fatal: make(chan error, 1), ready: make(chan struct{}),
 		delivered: map[keys.Hash]bool{}, asks: make(chan struct{}, 1), offers: make(chan struct{}, 1),
+		naming: make(chan chan error), renamed: make(chan struct{}, 1),
 	}
 	n.bus = newBus(&n.counts.cutFollowers)
 	n.stopAsked = make(chan struct{})
@@ -237,6 +241,7 @@ func (n *Node) run(ctx context.Context) (err error) {
 	n.wg.Go(func() { n.keepJoining(ctx) })
 	n.wg.Go(func() { n.keepOffering(ctx) })
 	n.wg.Go(func() { n.keepBundle(ctx) })
+	n.wg.Go(func() { n.keepName(ctx) })
 	n.wg.Go(func() { n.keepRetention(ctx) })
 	close(n.ready)
 	select {

@@ -55,14 +55,18 @@ func (n *Node) Invite(ctx context.Context, ref, peer string) (Invite, error) {
 // conversations that strangers began.
 func (n *Node) Invitations(ctx context.Context) ([]Invitation, error) {
 	out := []Invitation{}
+	names, err := n.names(ctx)
+	if err != nil {
+		return nil, err
+	}
 	n.read(func(d *directory) {
 		for _, i := range d.Invitations {
-			out = append(out, Invitation{InviteID: i.ID.String(), GroupID: i.GID.String(), Name: i.Name, From: i.From.String()})
+			out = append(out, Invitation{InviteID: i.ID.String(), GroupID: i.GID.String(), Name: i.Name, From: i.From.String(), FromName: namePtr(names[i.From])})
 		}
 		for gid, g := range d.Groups {
 			if g.Asked {
 				from := other(*g.Direct, n.me)
-				out = append(out, Invitation{InviteID: gid.String(), GroupID: gid.String(), Name: "conversation", From: from.String()})
+				out = append(out, Invitation{InviteID: gid.String(), GroupID: gid.String(), Name: "conversation", From: from.String(), FromName: namePtr(names[from])})
 			}
 		}
 	})
@@ -134,6 +138,7 @@ func (n *Node) acceptTalk(ctx context.Context, gid keys.Hash) (JoinState, error)
 	if err := n.change(func(d *directory) { d.Groups[gid] = groupRef{Direct: r.direct} }); err != nil {
 		return JoinState{}, err
 	}
+	n.wakeName()
 	s := gid.String()
 	return JoinState{GroupID: &s, State: stateJoined}, nil
 }

@@ -18,12 +18,17 @@ func (n *Node) Requests(ctx context.Context, ref string) ([]Request, error) {
 		}
 		rooms = []*room{r}
 	}
+	names, err := n.names(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := []Request{}
 	for _, r := range rooms {
 		if err := r.look(ctx, func(m *group.Machine) {
 			for _, q := range m.Local().Requests {
 				out = append(out, Request{
 					GroupID: r.gid.String(), PeerID: q.Peer.String(), Fingerprint: q.Peer.Fingerprint(), Note: q.Note, State: "pending",
+					Name: namePtr(names[q.Peer]),
 				})
 			}
 		}); err != nil {

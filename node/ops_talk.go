@@ -180,6 +180,7 @@ func (n *Node) DM(ctx context.Context, peer, text string) (Sent, error) {
 			return Sent{}, err
 		}
 	}
+	n.wakeName()
 	r.syncer.from(p)
 	if text == "" {
 		return Sent{GroupID: gid.String(), State: "open", CannotRead: []string{}}, nil

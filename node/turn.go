@@ -200,6 +200,7 @@ func (r *room) swapMembers(members, drop []keys.PeerID) {
 		r.n.book.keep(p)
 	}
 	r.n.wg.Go(func() { r.n.book.noteAll(others) })
+	r.n.wakeName()
 	r.syncer.kick()
 }
 

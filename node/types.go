@@ -90,6 +90,8 @@ type Invitation struct {
 	GroupID  string `json:"group_id"`
 	Name     string `json:"name"`
 	From     string `json:"from"`
+
+	FromName *string `json:"from_name"` // as a group says that both are in
 }
 
 // JoinState answers `join`, `join --list` and `accept`. GroupID is null until
@@ -108,6 +110,8 @@ type Request struct {
 	Note        string  `json:"note"`
 	State       string  `json:"state"` // pending, approved, declined
 	Epoch       *uint64 `json:"epoch"`
+
+	Name *string `json:"name"` // as a group says that both are in
 }
 
 // Member is one line of `members`.

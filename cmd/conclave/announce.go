@@ -52,9 +52,13 @@ func (a *app) tellRequest(ctx context.Context, n *node.Node, r node.Request) {
 	if groups, err := n.Groups(ctx, false); err == nil {
 		name = nameOf(callable(groups), r.GroupID)
 	}
-	fmt.Fprintf(a.stderr, "conclave: %s wants to join\n", r.PeerID)
-	fmt.Fprintf(a.stderr, "conclave: %s%s\n", name, quoted(r.Note))
-	fmt.Fprintf(a.stderr, "conclave: fingerprint %s\n", words.Line(r.Fingerprint))
+	members, err := n.Members(ctx, r.GroupID)
+	if err != nil {
+		members = nil // the group is gone by now; the request says what it says
+	}
+	for _, l := range pendingLines(r, name, members) {
+		fmt.Fprintf(a.stderr, "conclave: %s\n", l)
+	}
 	fmt.Fprintf(a.stderr, "hint: %s\n", a.own("approve", name, r.PeerID))
 }
 

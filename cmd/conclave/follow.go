@@ -24,7 +24,7 @@ type follower struct {
 // that nothing falls between history and events; a connection that breaks off
 // (the node drops who reads too slowly) is made again in the same way.
 func (a *app) followLog(ctx context.Context, c *api.Client, o logOptions) error {
-	out, err := a.logPrinter(ctx, c)
+	out, err := a.logPrinter(ctx, c, o.group)
 	if err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func newInvites(a *app) *cobra.Command {
 
 func (a *app) showInvitations(w io.Writer, all []node.Invitation) {
 	for _, i := range all {
-		row(w, words.Line(i.Name), "from "+words.Who("", i.From), a.own("accept", short(i.InviteID)))
+		row(w, words.Line(i.Name), "from "+words.Who(value(i.FromName), i.From), a.own("accept", short(i.InviteID)))
 	}
 }
 

@@ -13,7 +13,8 @@ import (
 // linePrinter shows the lines of a log to people.
 type linePrinter struct {
 	w      io.Writer
-	self   string // our peer ID: own lines say "you"
+	self   string          // our peer ID: own lines say "you"
+	alike  map[string]bool // peer IDs whose name could be taken for another's
 	colour bool
 	zone   *time.Location
 	now    func() time.Time
@@ -108,7 +109,11 @@ func (p *linePrinter) who(l node.LogLine) string {
 	case p.self:
 		return "you"
 	}
-	return words.Who(value(l.SenderName), sender)
+	who := words.Who(value(l.SenderName), sender)
+	if p.alike[sender] {
+		who += " (alike)"
+	}
+	return who
 }
 
 // plain gives every line of a plain message its background.

@@ -49,7 +49,7 @@ func runLog(ctx context.Context, a *app, o logOptions) error {
 		if o.follow {
 			return a.followLog(ctx, c, o)
 		}
-		out, err := a.logPrinter(ctx, c)
+		out, err := a.logPrinter(ctx, c, o.group)
 		if err != nil {
 			return err
 		}
@@ -121,7 +121,7 @@ type logOutput struct {
 	flush func() error
 }
 
-func (a *app) logPrinter(ctx context.Context, c *api.Client) (logOutput, error) {
+func (a *app) logPrinter(ctx context.Context, c *api.Client, group string) (logOutput, error) {
 	w := bufio.NewWriter(a.stdout)
 	if a.json {
 		buffered := &app{json: true, stdout: w}
@@ -131,6 +131,10 @@ func (a *app) logPrinter(ctx context.Context, c *api.Client) (logOutput, error) 
 	if err != nil {
 		return logOutput{}, err
 	}
-	p := &linePrinter{w: w, self: s.PeerID, colour: a.colour(), zone: time.Local, now: time.Now}
+	members, err := collect(c.Members(ctx, group))
+	if err != nil {
+		return logOutput{}, err
+	}
+	p := &linePrinter{w: w, self: s.PeerID, alike: alikeMembers(members), colour: a.colour(), zone: time.Local, now: time.Now}
 	return logOutput{p.print, w.Flush}, nil
 }

@@ -22,12 +22,8 @@ func newMembers(a *app) *cobra.Command {
 }
 
 func tableMembers(w io.Writer, all []node.Member) {
-	names := make([]string, len(all))
-	for i, m := range all {
-		names[i] = m.Name
-	}
-	alike := words.Alike(names)
-	for i, m := range all {
+	alike := alikeMembers(all)
+	for _, m := range all {
 		var remarks []string
 		switch {
 		case m.Self:
@@ -38,7 +34,7 @@ func tableMembers(w io.Writer, all []node.Member) {
 		if len(m.Can) > 0 {
 			remarks = append(remarks, "may "+strings.Join(m.Can, ", "))
 		}
-		if alike[i] && !m.Self {
+		if alike[m.PeerID] {
 			remarks = append(remarks, "another has a name like this")
 		}
 		row(w, words.Who(m.Name, m.PeerID), words.Role(m.Role), words.Online(m.Online), words.Key(m.Epoch), list(remarks))

@@ -30,7 +30,11 @@ func runRequests(ctx context.Context, a *app, group string) error {
 		}
 		people := func(w io.Writer, all []node.Request) {
 			for _, r := range all {
-				a.showPending(w, r, nameOf(names, r.GroupID))
+				members, err := collect(c.Members(ctx, r.GroupID))
+				if err != nil {
+					members = nil // the group is gone by now; the request says what it says
+				}
+				a.showPending(w, r, nameOf(names, r.GroupID), members)
 			}
 		}
 		return emitAll(a, c.Requests(ctx, group), people, "nobody waits for an answer")
@@ -39,11 +43,26 @@ func runRequests(ctx context.Context, a *app, group string) error {
 
 // showPending is one request: who, why, what to compare, and the line that
 // lets that person in.
-func (a *app) showPending(w io.Writer, r node.Request, group string) {
-	row(w, r.PeerID+" wants to join")
-	row(w, "  "+group+quoted(r.Note))
-	row(w, "  fingerprint "+words.Line(r.Fingerprint))
-	row(w, "  "+a.own("approve", group, r.PeerID))
+func (a *app) showPending(w io.Writer, r node.Request, group string, members []node.Member) {
+	lines := pendingLines(r, group, members)
+	row(w, lines[0])
+	for _, l := range append(lines[1:], a.own("approve", group, r.PeerID)) {
+		row(w, "  "+l)
+	}
+}
+
+// pendingLines say who wants to join: the peer ID, the group and the note, what
+// that person is called in a group that both are in, and what to compare.
+func pendingLines(r node.Request, group string, members []node.Member) []string {
+	lines := []string{r.PeerID + " wants to join", group + quoted(r.Note)}
+	if r.Name != nil {
+		called := "called " + words.Who(*r.Name, r.PeerID)
+		if alikeMembers(append(members, node.Member{Name: *r.Name, PeerID: r.PeerID}))[r.PeerID] {
+			called += ", and a member has a name like this"
+		}
+		lines = append(lines, called)
+	}
+	return append(lines, "fingerprint "+words.Line(r.Fingerprint))
 }
 
 // answerRequest is approve or decline.

@@ -15,11 +15,21 @@ type Stopping struct {
 	State  string `json:"state" doc:"stopping"`
 }
 
+type setName struct {
+	Name string `json:"name" doc:"1 to 64 bytes"`
+}
+
 // registerLife has the operations of a node's everyday life.
 func registerLife(a huma.API, n *node.Node) {
 	handle(a, http.MethodPost, "/v1/stop", "stop", "End the node, in order, once this is answered",
 		func(_ context.Context, _ *nothing) (Stopping, error) {
 			n.Stop()
 			return Stopping{PeerID: n.ID().PeerID, State: "stopping"}, nil
+		})
+	handle(a, http.MethodGet, "/v1/profile", "profile", "What this person is called",
+		func(ctx context.Context, _ *nothing) (node.Profile, error) { return n.Profile(ctx) })
+	handle(a, http.MethodPut, "/v1/profile", "setName", "Say what this person is called, in all groups",
+		func(ctx context.Context, in *body[setName]) (node.Profile, error) {
+			return n.SetName(ctx, in.Body.Name)
 		})
 }
