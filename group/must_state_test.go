@@ -491,7 +491,7 @@ func TestMUST_46_BothBranchesCount(t *testing.T) {
 	}
 }
 
-func TestMUST_115_TheLastNameCounts(t *testing.T) {
+func TestMUST_117_TheLastNameCounts(t *testing.T) {
 	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
 	alice, bob, carol := w.all[0], w.all[1], w.all[2]
 	w.write(bob, TypeProfile, &Profile{Name: "first"}, 0, alice, carol)
