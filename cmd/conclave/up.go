@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"conclave/node"
 	"conclave/node/api"
@@ -32,13 +33,18 @@ func newUp(a *app) *cobra.Command {
 	cmd := command("up [--listen MA]... [--peer MA/p2p/ID]... [--lan] [--no-mdns] [--log-level LEVEL] [--log-format text|json]", "Run the node", 0, 0,
 		func(ctx context.Context, _ []string) error { return runUp(ctx, a, o) })
 	f := cmd.Flags()
+	o.nodeFlags(f)
+	f.StringVar(&o.log.level, "log-level", "info", "what is logged to stderr: debug, info, warn or error, and what is worse")
+	f.StringVar(&o.log.format, "log-format", "", "how: text or json (default text; json with --json)")
+	return cmd
+}
+
+// nodeFlags are those of every command that runs a node.
+func (o *upOptions) nodeFlags(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.listen, "listen", nil, "listen on this multiaddr (default all addresses, TCP and QUIC)")
 	f.StringArrayVar(&o.peers, "peer", nil, "stay connected to this peer: multiaddr/p2p/PEER_ID")
 	f.BoolVar(&o.lan, "lan", false, "dial private and loopback addresses only")
 	f.BoolVar(&o.noMDNS, "no-mdns", false, "do not look for nodes on the local network, nor be seen there")
-	f.StringVar(&o.log.level, "log-level", "info", "what is logged to stderr: debug, info, warn or error, and what is worse")
-	f.StringVar(&o.log.format, "log-format", "", "how: text or json (default text; json with --json)")
-	return cmd
 }
 
 // runUp runs the node until ctx ends, which is no error: it is how a node is

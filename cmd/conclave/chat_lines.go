@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	ui "conclave/cmd/conclave/screen"
+	"conclave/node"
+	"conclave/node/api"
+	"conclave/node/api/words"
+)
+
+// lineChat is a conversation without a screen: what is said is printed line by
+// line, what is typed is sent. A line that begins with a slash is a command.
+type lineChat struct {
+	*app
+	c   *api.Client
+	gid string
+}
+
+// chatLines talks until stdin ends.
+func (a *app) chatLines(ctx context.Context, c *api.Client, cfg ui.Config) error {
+	gid, err := a.settleGroup(ctx, c, cfg)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	chat := &lineChat{a, c, gid}
+	followed, told := make(chan error, 1), make(chan struct{})
+	go func() { followed <- a.followLog(ctx, c, logOptions{group: gid, limit: screenful, follow: true}) }()
+	go func() { chat.tellRequests(ctx); close(told) }()
+	typed := make(chan error, 1)
+	go func() { typed <- chat.read(ctx) }() // may outlive this: a read of a terminal cannot be broken off
+	select {
+	case err = <-typed:
+		cancel()
+		<-followed
+	case err = <-followed:
+		cancel()
+	}
+	<-told
+	return err
+}
+
+// settleGroup says which group is meant; one that was asked for is waited for.
+func (a *app) settleGroup(ctx context.Context, c *api.Client, cfg ui.Config) (string, error) {
+	if cfg.Ask != nil {
+		return a.joinFirst(ctx, c, *cfg.Ask)
+	}
+	if cfg.Group != "" {
+		return cfg.Group, nil
+	}
+	all, err := collect(c.Groups(ctx, false))
+	if err != nil {
+		return "", err
+	}
+	if len(all) == 1 {
+		return all[0].GroupID, nil
+	}
+	e := usage("chat needs a group")
+	e.Hint = "`conclave group list` names yours; chat NAME --create makes one; chat --join PEER_ID asks for one"
+	return "", e
+}
+
+func (a *app) joinFirst(ctx context.Context, c *api.Client, ask ui.Ask) (string, error) {
+	fmt.Fprintln(a.stderr, "conclave: asking to be let in")
+	for {
+		j, err := c.Join(ctx, api.Join{Peer: ask.Peer, Group: ask.Group, Note: ask.Note, Wait: true})
+		if err == nil && j.GroupID != nil {
+			return *j.GroupID, nil
+		}
+		if err != nil && node.KindOf(err) != node.TimedOut {
+			return "", err
+		}
+	}
+}
+
+// tellRequests says who wants to join, and by which line that is answered.
+func (l *lineChat) tellRequests(ctx context.Context) {
+	events, err := l.c.Events(ctx, 0)
+	if err != nil {
+		return
+	}
+	told := map[string]bool{}
+	l.tellNew(ctx, told)
+	for e, err := range events {
+		if err != nil {
+			return
+		}
+		if e.Kind == "request" {
+			l.tellNew(ctx, told)
+		}
+	}
+}
+
+func (l *lineChat) tellNew(ctx context.Context, told map[string]bool) {
+	for r, err := range l.c.Requests(ctx, l.gid) {
+		if err != nil {
+			return
+		}
+		if told[r.PeerID] {
+			continue
+		}
+		told[r.PeerID] = true
+		fmt.Fprintf(l.stderr, "conclave: %s wants to join%s · fingerprint %s\n", words.Fingerprint(r.PeerID), quoted(r.Note), words.Line(r.Fingerprint))
+		l.hint("/approve " + r.PeerID + " or /decline " + r.PeerID)
+	}
+}
+
+// read sends what is typed, line by line.
+func (l *lineChat) read(ctx context.Context) error {
+	in := bufio.NewScanner(l.stdin)
+	in.Buffer(nil, maxTyped)
+	for in.Scan() {
+		text := strings.TrimSuffix(in.Text(), "\r")
+		if text == "/quit" {
+			return nil
+		}
+		if text == "" {
+			continue
+		}
+		if err := l.do(ctx, text); err != nil {
+			if k := node.KindOf(err); k == node.NoNode || ctx.Err() != nil {
+				return err
+			}
+			l.report(asError(ctx, failure{err}))
+		}
+	}
+	if errors.Is(in.Err(), bufio.ErrTooLong) {
+		return usage("a line is longer than 32 KiB")
+	}
+	return in.Err()
+}
+
+const maxTyped = 40 << 10 // bytes of a line with its command
+
+// do carries out a line.
+func (l *lineChat) do(ctx context.Context, text string) error {
+	command, rest, _ := strings.Cut(text, " ")
+	rest = strings.TrimSpace(rest)
+	if !strings.HasPrefix(command, "/") || strings.HasPrefix(command, "//") {
+		return l.say(ctx, strings.TrimPrefix(text, "/"), false)
+	}
+	switch command {
+	case "/plain":
+		return l.say(ctx, rest, true)
+	case "/approve":
+		_, err := l.c.Approve(ctx, l.gid, rest)
+		return err
+	case "/decline":
+		_, err := l.c.Decline(ctx, l.gid, rest)
+		return err
+	case "/verify":
+		v, err := l.c.Verify(ctx, rest, false)
+		if err == nil {
+			fmt.Fprintln(l.stderr, "conclave: safety number", words.Line(v.SafetyNumber))
+		}
+		return err
+	case "/members":
+		return l.members(ctx)
+	case "/help":
+		io.WriteString(l.stderr, lineHelp)
+		return nil
+	}
+	return &node.Error{Kind: node.KindUsage, Message: "no such command: " + command, Hint: "/help lists them; a text that begins with a slash is typed with two"}
+}
+
+const lineHelp = `conclave: a line is sent as it is; one that begins with a slash is a command:
+conclave: /plain TEXT       send this line unencrypted: anyone relaying can read it
+conclave: /members          who is here, and who has which key
+conclave: /approve PEER_ID  let somebody in; /decline PEER_ID
+conclave: /verify PEER_ID   the safety number to compare
+conclave: /quit             leave; the group goes on without you
+`
+
+func (l *lineChat) say(ctx context.Context, text string, plain bool) error {
+	sent, err := l.c.Send(ctx, api.Send{Group: l.gid, Texts: []string{text}, Plain: plain})
+	if err == nil {
+		l.sentHint(sent)
+	}
+	return err
+}
+
+func (l *lineChat) members(ctx context.Context) error {
+	for m, err := range l.c.Members(ctx, l.gid) {
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(l.stderr, "conclave: %s, %s, %s, %s\n", words.Who(m.Name, m.PeerID), words.Role(m.Role), words.Online(m.Online), words.Key(m.Epoch))
+	}
+	return nil
+}

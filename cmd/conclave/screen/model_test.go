@@ -1,0 +1,291 @@
+package screen
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"conclave/node"
+)
+
+var update = flag.Bool("update", false, "write the pictures that the screens are compared with")
+
+const (
+	aliceID = "12D3KooWAliceAliceAliceAliceAliceAliceAliceAlicek7Qf2m"
+	bobID   = "12D3KooWBobBobBobBobBobBobBobBobBobBobBobBobBobBx81TaQ"
+	carolID = "12D3KooWCarolCarolCarolCarolCarolCarolCarolCarolp0LzVc"
+	frankID = "12D3KooWFrankFrankFrankFrankFrankFrankFrankFrankZq9e11"
+	team    = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	book    = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+)
+
+var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+// player is a screen whose messages come from a test, and whose actions it sees.
+type player struct {
+	*model
+	t     *testing.T
+	did   []action
+	clock time.Time
+}
+
+func newPlayer(t *testing.T, width, height int) *player {
+	t.Helper()
+	p := &player{t: t, clock: noon}
+	p.model = newModel(context.Background(), Config{Env: []string{"NO_COLOR=1"}}, time.UTC, func() time.Time { return p.clock })
+	p.see(tea.WindowSizeMsg{Width: width, Height: height}, news{all: true},
+		gotStatus{node.Status{PeerID: aliceID}},
+		gotGroups{[]node.GroupInfo{group(team, "team"), group(book, "book club")}})
+	return p
+}
+
+func group(gid, name string) node.GroupInfo {
+	join, key := aliceID+"/"+gid, uint64(13)
+	return node.GroupInfo{GroupID: gid, Name: name, Role: "owner", Members: 3, E2EE: true, Epoch: &key, Marked: "no", Join: &join}
+}
+
+// see hands the screen messages, and keeps what it wants done.
+func (p *player) see(all ...tea.Msg) {
+	p.t.Helper()
+	for _, m := range all {
+		p.step(m)
+		p.did = append(p.did, p.flush()...)
+		p.picture()
+	}
+}
+
+// press presses keys by their names; a text is typed letter by letter.
+func (p *player) press(keys ...string) {
+	p.t.Helper()
+	chords := map[string]tea.KeyPressMsg{
+		"enter": {Code: tea.KeyEnter}, "tab": {Code: tea.KeyTab}, "esc": {Code: tea.KeyEscape}, "pgup": {Code: tea.KeyPgUp}, "pgdown": {Code: tea.KeyPgDown},
+		"up": {Code: tea.KeyUp}, "down": {Code: tea.KeyDown}, "f1": {Code: tea.KeyF1}, "f2": {Code: tea.KeyF2}, "f3": {Code: tea.KeyF3}, "space": {Code: ' ', Text: " "},
+	}
+	for _, k := range keys {
+		if letter, ok := strings.CutPrefix(k, "ctrl+"); ok {
+			p.see(tea.KeyPressMsg{Code: []rune(letter)[0], Mod: tea.ModCtrl})
+		} else if msg, ok := chords[k]; ok {
+			p.see(msg)
+		} else {
+			for _, r := range k {
+				p.see(tea.KeyPressMsg{Code: r, Text: string(r)})
+			}
+		}
+	}
+}
+
+// done are the actions since the last call that are not the screen's own
+// reading.
+func (p *player) done() string {
+	var out []string
+	for _, a := range p.did {
+		switch a.(type) {
+		case readStatus, readGroups, readAsked, readGroup:
+		default:
+			out = append(out, fmt.Sprintf("%T%+v", a, a))
+		}
+	}
+	p.did = nil
+	return strings.ReplaceAll(strings.Join(out, "; "), "screen.", "")
+}
+
+// picture is what is seen: exactly as many rows as the terminal has, none wider
+// by either way of counting.
+func (p *player) picture() string {
+	p.t.Helper()
+	v := p.View()
+	rows := strings.Split(ansi.Strip(v.Content), "\n")
+	if len(rows) != p.height {
+		p.t.Fatalf("%d rows on a screen of %d:\n%s", len(rows), p.height, strings.Join(rows, "\n"))
+	}
+	for i, r := range rows {
+		if ansi.StringWidth(r) > p.width || ansi.StringWidthWc(r) > p.width {
+			p.t.Fatalf("row %d takes %d of %d columns: %q", i, ansi.StringWidth(r), p.width, r)
+		}
+		rows[i] = strings.TrimRight(r, " ")
+	}
+	if c := v.Cursor; c != nil && (c.X < 0 || c.X >= p.width || c.Y < 0 || c.Y >= p.height) {
+		p.t.Fatalf("the cursor is at %d, %d of a screen of %d by %d", c.X, c.Y, p.width, p.height)
+	}
+	return strings.Join(rows, "\n") + "\n"
+}
+
+func (p *player) shows(want string) {
+	p.t.Helper()
+	if got := p.picture(); !strings.Contains(got, want) {
+		p.t.Errorf("the screen does not show %q:\n%s", want, got)
+	}
+}
+
+func (p *player) hides(unwanted string) {
+	p.t.Helper()
+	if got := p.picture(); strings.Contains(got, unwanted) {
+		p.t.Errorf("the screen shows %q:\n%s", unwanted, got)
+	}
+}
+
+// golden compares a picture with the kept one.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".txt")
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s: got\n%s", path, got)
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+var serial int
+
+func line(kind, sender, name, clock, text string) node.LogLine {
+	serial++
+	l := node.LogLine{GroupID: team, Kind: kind, Sender: &sender, Time: ptr("2026-11-20T" + clock + ":00.000Z"), Encrypted: true, Cursor: fmt.Sprintf("/o/%08d#0", serial), MessageID: ptr(fmt.Sprint(serial))}
+	if name != "" {
+		l.SenderName = &name
+	}
+	if kind == "message" {
+		l.Text = &text
+	} else {
+		l.Reason = &text
+	}
+	return l
+}
+
+func conversation() []node.LogLine {
+	delivered, open, held := line("message", aliceID, "", "09:12", "who brings the projector?"), line("message", aliceID, "", "09:16", "ok, 4.12"), line("message", aliceID, "", "09:17", "and bring cables")
+	delivered.State, open.State, held.State = ptr("delivered"), ptr("sent"), ptr("held")
+	open.Delivered, open.Recipients = ptr(1), ptr(2)
+	held.Cursor, held.Reason = node.EndCursor, ptr("waiting for key 14")
+	plain := line("message", carolID, "carol", "09:14", "the room is 4.12")
+	plain.Encrypted = false
+	gap := line("gap", bobID, "bob", "09:15", "3 messages from bob ·x81TaQ missing; carol has them")
+	gap.Cursor, gap.Time = node.EndCursor, nil
+	return []node.LogLine{delivered, line("message", bobID, "bob", "09:12", "me"), line("event", carolID, "carol", "09:13", "dave ·x1 left"), plain, open, gap, held}
+}
+
+func people() []node.Member {
+	return []node.Member{
+		{PeerID: aliceID, Name: "alice", Role: "owner", Online: true, Self: true, Epoch: ptr(uint64(13))},
+		{PeerID: carolID, Name: "carol", Role: "member"},
+		{PeerID: bobID, Name: "bob", Role: "deputy", Online: true, Verified: true, Epoch: ptr(uint64(13))},
+	}
+}
+
+// talking is a screen in the middle of a conversation.
+func talking(t *testing.T, width, height int) *player {
+	p := newPlayer(t, width, height)
+	serial = 0
+	info := group(team, "team")
+	info.CannotRead = []string{carolID}
+	p.see(gotGroup{team, info, people()}, gotLog{readLog{gid: team}, conversation()},
+		gotAsked{requests: []node.Request{{GroupID: team, PeerID: frankID, Fingerprint: "1240 470c 4dd3 13f4", Note: "from the meetup"}}},
+		news{texts: map[string]int{book: 12}, groups: map[string]bool{book: true}})
+	p.done()
+	return p
+}
+
+func TestPictures(t *testing.T) {
+	for _, width := range []int{40, 80, 200} {
+		golden(t, fmt.Sprintf("talk%d", width), talking(t, width, 24).picture())
+	}
+	p := talking(t, 80, 24)
+	p.press("?")
+	golden(t, "help80", p.picture())
+}
+
+// A screen of any size is filled exactly, whatever is written on it.
+func TestEverySize(t *testing.T) {
+	foul := []string{
+		strings.Repeat("x", 32<<10), strings.Repeat("\n", 32<<10), strings.Repeat("世界", 5000), strings.Repeat("e\u0301", 5000),
+		strings.Repeat("\U0001f469\u200d\U0001f680", 500), "\u202egnp.exe\u202c \x1b[2J\x1b]0;x\x07 \u2066", strings.Repeat("\u0e33\u1100\u1161 ", 300), "a" + strings.Repeat("\u0301", 5000),
+	}
+	for _, width := range []int{1, 2, 5, 20, 40, 59, 60, 79, 80, 200} {
+		for _, height := range []int{1, 3, 8, 24} {
+			p := talking(t, width, height)
+			for _, text := range foul {
+				l := line("message", bobID, text[:min(len(text), 64)], "10:00", text)
+				p.see(gotLog{readLog{gid: team}, append(conversation(), l)})
+				p.press("up", "up", "pgup", "pgdown")
+			}
+			p.see(tea.PasteMsg{Content: strings.Repeat("世界\n", 40)})
+			p.press("f2", "esc", "f1", "esc", "f3", "esc")
+		}
+	}
+}
+
+// What is typed leaves once, sealed unless the author says otherwise for that
+// line.
+func TestSend(t *testing.T) {
+	p := talking(t, 80, 24)
+	p.shows("sealed for 2 · carol ·p0LzVc has no key yet")
+	p.press("hi bob", "enter")
+	if got := p.done(); !strings.Contains(got, "send{gid:"+team+" text:hi bob plain:false}") {
+		t.Errorf("did %s", got)
+	}
+	p.press("enter")
+	if got := p.done(); strings.Contains(got, "send") {
+		t.Errorf("an empty line: %s", got)
+	}
+	p.press("ctrl+p")
+	p.shows("PLAIN · anyone relaying can read")
+	p.press("in the open", "ctrl+j", "two", "enter")
+	if got := p.done(); !strings.Contains(got, "text:in the open\ntwo plain:true}") {
+		t.Errorf("did %s", got)
+	}
+	p.hides("PLAIN")
+}
+
+// A request is decided by a chord, never by a letter of a text.
+func TestDecide(t *testing.T) {
+	p := talking(t, 80, 24)
+	p.shows("·Zq9e11 wants to join team, saying \"from the meetup\"")
+	p.press("a y d n v yes")
+	if got := p.done(); got != "" {
+		t.Fatalf("letters did %s", got)
+	}
+	p.press("ctrl+v")
+	if got := p.done(); got != "readNumber{peer:"+frankID+" mark:false}" {
+		t.Errorf("did %s", got)
+	}
+	p.press("ctrl+y")
+	if got := p.done(); got != "decide{gid:"+team+" peer:"+frankID+" approve:true}" {
+		t.Errorf("did %s", got)
+	}
+	p.hides("wants to join")
+}
+
+// Nobody slides under the key that lets somebody else in.
+func TestAbuse_NM13_AnOfferKeepsItsPlace(t *testing.T) {
+	request := func(peer string) node.Request { return node.Request{GroupID: team, PeerID: peer} }
+	p := talking(t, 80, 24)
+	p.see(gotAsked{requests: []node.Request{request(bobID), request(frankID)}})
+	p.shows("·Zq9e11 wants to join")
+	p.see(gotAsked{requests: []node.Request{request(bobID)}}) // frank's is gone
+	p.shows("·x81TaQ wants to join")
+	p.press("ctrl+y")
+	if got := p.done(); got != "" {
+		t.Fatalf("the key meant for frank did %s", got)
+	}
+	p.clock = p.clock.Add(time.Second)
+	p.press("ctrl+n")
+	if got := p.done(); got != "decide{gid:"+team+" peer:"+bobID+" approve:false}" {
+		t.Errorf("did %s", got)
+	}
+}

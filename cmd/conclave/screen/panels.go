@@ -1,0 +1,125 @@
+package screen
+
+import (
+	"strings"
+
+	"conclave/node/api/words"
+)
+
+// help lists the keys.
+func help() [][2]string {
+	return [][2]string{
+		{"enter", "send; until then nothing leaves this computer"},
+		{"ctrl+j, alt+enter", "a new line in the message"},
+		{"ctrl+p", "send the next line PLAIN: anyone relaying can read it"},
+		{"ctrl+y", "approve the request, accept the invitation"},
+		{"ctrl+n", "decline the request, put the invitation aside"},
+		{"ctrl+v", "safety number of who asks; else choose a member"},
+		{"tab, shift+tab", "the next group, the one before"},
+		{"pgup, pgdown", "scroll; on an empty line also up and down"},
+		{"ctrl+g", "to the newest line"},
+		{"ctrl+o", "unfold a long message, fold it again"},
+		{"f2", "members: presence, role, key, verified"},
+		{"f3", "groups"},
+		{"? or f1", "this help; any key closes it"},
+		{"ctrl+c", "leave; the group goes on without you"},
+		{"", ""},
+		{"✓", "has left; ✓✓ is with everyone it is for; ✓ 2/5 so far"},
+		{"held", "kept here, not sent; the reason stands below it"},
+		{"⋯", "missing, or cannot be read, and why"},
+		{"● ○", "online, away; ★ owner, ◆ deputy, ✔ verified by you"},
+		{"≈", "a name that could be taken for another: look at the ·fingerprint"},
+		{"plain", "a line with its own background: not encrypted"},
+	}
+}
+
+func helpRows(n int, look palette) []string {
+	const keyWide = 19
+	rows := []string{look.chosen.Render(fill(" keys and signs", n))}
+	for _, h := range help() {
+		if n < 2*keyWide {
+			rows = append(rows, look.chosen.Render(clip(" "+h[0], n)))
+			for _, r := range wrap(h[1], n-3) {
+				rows = append(rows, "   "+r)
+			}
+			continue
+		}
+		head := " " + fill(h[0], keyWide)
+		for i, r := range wrap(h[1], n-keyWide-2) {
+			if i > 0 {
+				head = strings.Repeat(" ", keyWide+1)
+			}
+			rows = append(rows, head+r)
+		}
+	}
+	return rows
+}
+
+func scrolled(rows []string, by int) []string { return rows[min(by, len(rows)):] }
+
+// peoplePanel lists the members to choose from.
+func (m *model) peoplePanel(n int) []string {
+	rows := []string{m.look.chosen.Render(fill(" members · up, down, v: safety number, esc", n)), ""}
+	alike := m.alike()
+	for _, p := range m.people {
+		if p.Self {
+			rows = append(rows, "  "+m.personRow(p, min(n-2, 60), alike[p.PeerID]))
+		}
+	}
+	for i, p := range m.others() {
+		mark := "  "
+		if i == m.over.scroll {
+			mark = "▸ "
+		}
+		rows = append(rows, mark+m.personRow(p, min(n-2, 60), alike[p.PeerID]))
+		about := []string{words.Online(p.Online), words.Role(p.Role)}
+		if m.info.E2EE {
+			about = append(about, words.Key(p.Epoch))
+		}
+		if p.Verified {
+			about = append(about, "verified by you")
+		}
+		rows = append(rows, m.look.faint.Render(clip("       "+strings.Join(about, " · "), n)))
+	}
+	return rows
+}
+
+// verifyPanel shows the number that both compare, by voice or side by side.
+func (m *model) verifyPanel(n int) []string {
+	v := m.over.number.v
+	rows := []string{m.look.chosen.Render(fill(" safety number with "+m.over.name, n)), ""}
+	for _, r := range wrap(words.Line(v.SafetyNumber), min(n-2, 36)) {
+		rows = append(rows, "  "+r)
+	}
+	text := "The other person sees the same number (`conclave verify` with your peer ID, or ctrl+v here). Compare it by voice or side by side, not over this conversation. If it differs, somebody stands between you."
+	end := "m: we compared them, they are the same · esc: not yet"
+	if v.Verified {
+		end = "✔ verified by you · esc"
+	}
+	for _, t := range []string{"", text, "", end} {
+		for _, r := range wrap(t, n-2) {
+			rows = append(rows, " "+r)
+		}
+	}
+	return rows
+}
+
+// emptyPanel is the manual of who has no group yet.
+func (m *model) emptyPanel(n int) []string {
+	text := []string{"", "No group is open."}
+	switch {
+	case m.ask != nil:
+		text = []string{"", "Looking for " + words.Fingerprint(words.Line(m.ask.Peer)) + " …"}
+	case m.waitFor != "":
+		text = []string{"", "Asked to join; waiting for the answer.", "", "Whoever decides sees your fingerprint. Yours ends in " + words.Fingerprint(m.me) + "; `conclave id` shows all of it."}
+	case len(m.groups) == 0:
+		text = []string{"", "No group yet. Create one:", "", "  conclave chat NAME --create", "", "or ask to be let into one:", "", "  conclave chat --join PEER_ID/NAME", "", "Others reach you by your peer ID:", "", "  " + m.me}
+	}
+	var rows []string
+	for _, t := range text {
+		for _, r := range wrap(t, n-2) {
+			rows = append(rows, " "+r)
+		}
+	}
+	return rows
+}

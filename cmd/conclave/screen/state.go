@@ -1,0 +1,379 @@
+package screen
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"conclave/node"
+	"conclave/node/api/words"
+)
+
+// need is something that the screen has to read again. However often it is
+// wanted, one reading runs at a time.
+type need uint
+
+const (
+	needStatus need = 1 << iota
+	needGroups
+	needAsked
+	needGroup // the open one, and its members
+	needTail  // the end of its log
+
+	needAll = needStatus | needGroups | needAsked | needGroup | needTail
+)
+
+// state is what the screen knows. Its methods only change it; what has to be
+// done outside collects in out.
+type state struct {
+	me     string
+	groups []node.GroupInfo
+	unread map[string]int
+	open   string // ID of the group that is shown
+	info   node.GroupInfo
+	people []node.Member
+	log    window
+
+	requests    []node.Request
+	invitations []node.Invitation
+	joins       []node.JoinState
+	ask         *Ask   // asked until it is answered
+	waitFor     string // a group that is opened once it is there
+
+	offered  string    // key of the offer that is shown
+	replaced time.Time // when it took the place of another
+	now      func() time.Time
+
+	notice string // the last thing to tell, until a key is pressed
+	lost   error  // why the node does not answer
+
+	wanted, running need
+	out             []action
+}
+
+func (s *state) want(n need) { s.wanted |= n }
+
+// flush turns what is wanted into actions, as far as it is not under way.
+func (s *state) flush() []action {
+	now := s.wanted &^ s.running
+	for _, r := range []struct {
+		need
+		make func() action
+	}{
+		{needStatus, func() action { return readStatus{} }},
+		{needGroups, func() action { return readGroups{} }},
+		{needAsked, func() action { return readAsked{} }},
+		{needGroup, func() action { return readGroup{s.open} }},
+		{needTail, func() action { return readLog{s.open, atEnd, ""} }},
+	} {
+		if now&r.need == 0 {
+			continue
+		}
+		s.wanted &^= r.need
+		if s.open == "" && r.need&(needGroup|needTail) != 0 {
+			continue
+		}
+		s.running |= r.need
+		s.out = append(s.out, r.make())
+	}
+	out := s.out
+	s.out = nil
+	return out
+}
+
+func (s *state) do(a action) { s.out = append(s.out, a) }
+
+// hear takes a message that an action or the node sent. It reports whether it
+// was one.
+func (s *state) hear(msg any) bool {
+	switch m := msg.(type) {
+	case news:
+		s.onNews(m)
+	case gotStatus:
+		s.running &^= needStatus
+		s.me = m.status.PeerID
+	case gotGroups:
+		s.running &^= needGroups
+		s.onGroups(m.groups)
+	case gotAsked:
+		s.running &^= needAsked
+		s.onAsked(m)
+	case gotGroup:
+		s.running &^= needGroup
+		if m.gid == s.open {
+			s.info, s.people = m.info, m.members
+			slices.SortStableFunc(s.people, byRank)
+		}
+	case gotLog:
+		s.onLog(m)
+	case sent:
+		if m.gid == s.open {
+			s.want(needTail | needGroup)
+		}
+	case decided:
+		s.want(needAsked | needGroups | needGroup | needTail)
+	case accepted:
+		s.onJoin(m.join)
+	case asked:
+		s.onJoin(m.join)
+	case failed:
+		s.onFailed(m)
+	default:
+		return false
+	}
+	return true
+}
+
+func (s *state) onNews(n news) {
+	if n.lost != nil {
+		s.lost = n.lost
+		return
+	}
+	if n.all {
+		s.lost = nil
+		s.running = 0
+		s.want(needAll)
+		if s.ask != nil {
+			s.do(ask{*s.ask})
+		}
+	}
+	if n.alarm != "" {
+		s.notice = "somebody signed two different records under one number: `conclave doctor` says more"
+	}
+	if n.asked {
+		s.want(needAsked | needGroups)
+	}
+	for gid, count := range n.texts {
+		if gid != s.open {
+			s.unread[gid] += count
+		} else if !s.log.following() {
+			s.log.below += count
+		}
+	}
+	for gid := range n.groups {
+		if gid == s.open {
+			s.want(needGroup)
+			if s.log.following() || s.log.lines == nil {
+				s.want(needTail)
+			}
+		}
+		s.want(needGroups)
+	}
+}
+
+// onGroups keeps the list; where no group is open the first is, or the one that
+// was waited for.
+func (s *state) onGroups(all []node.GroupInfo) {
+	s.groups = all
+	has := func(gid string) bool {
+		return slices.ContainsFunc(all, func(g node.GroupInfo) bool { return g.GroupID == gid })
+	}
+	switch {
+	case s.waitFor != "" && has(s.waitFor):
+		s.show(s.waitFor)
+		s.waitFor = ""
+	case s.open == "" && len(all) > 0 && s.waitFor == "" && s.ask == nil:
+		s.show(all[0].GroupID)
+	}
+}
+
+// show opens a group.
+func (s *state) show(gid string) {
+	s.open, s.info, s.people, s.log = gid, node.GroupInfo{}, nil, window{}
+	for _, g := range s.groups {
+		if g.GroupID == gid {
+			s.info = g
+		}
+	}
+	delete(s.unread, gid)
+	s.running &^= needGroup | needTail
+	s.want(needGroup | needTail)
+}
+
+// next opens the group that stands n places further in the list.
+func (s *state) next(n int) {
+	if len(s.groups) == 0 {
+		return
+	}
+	i := slices.IndexFunc(s.groups, func(g node.GroupInfo) bool { return g.GroupID == s.open })
+	s.show(s.groups[(i+n+len(s.groups))%len(s.groups)].GroupID)
+}
+
+func (s *state) onAsked(m gotAsked) {
+	s.joins = m.joins
+	s.keepOffers(m.requests, m.invitations)
+	for _, j := range m.joins {
+		if s.ask != nil || s.waitFor == "" {
+			break
+		}
+		if j.GroupID != nil && *j.GroupID == s.waitFor && j.State == "declined" {
+			s.waitFor, s.notice = "", "declined by "+words.Fingerprint(j.PeerID)
+		}
+	}
+}
+
+// onJoin notes which group a request or an accepted invitation leads to.
+func (s *state) onJoin(j node.JoinState) {
+	s.ask = nil
+	if j.GroupID != nil {
+		s.waitFor = *j.GroupID
+	}
+	s.notice = words.Join(j.State)
+	s.want(needAsked | needGroups)
+}
+
+func (s *state) onLog(m gotLog) {
+	if m.at == atEnd {
+		s.running &^= needTail
+	}
+	if m.gid != s.open {
+		return
+	}
+	switch m.at {
+	case atEnd:
+		if s.log.lines == nil || s.log.following() {
+			s.log.tail(m.lines)
+		}
+	case before:
+		s.log.older(m.lines)
+	case after:
+		s.log.newer(m.lines)
+	}
+}
+
+// onFailed tells what did not work. What the screen reads by itself is read
+// again with the next news.
+func (s *state) onFailed(m failed) {
+	switch a := m.from.(type) {
+	case readStatus:
+		s.running &^= needStatus
+	case readGroups:
+		s.running &^= needGroups
+	case readAsked:
+		s.running &^= needAsked
+	case readGroup:
+		s.running &^= needGroup
+	case readLog:
+		s.running &^= needTail
+		s.log.loading = false
+	case ask:
+		if k := node.KindOf(m.err); k == node.TimedOut || k == node.NoNode {
+			s.notice = "not found yet; still looking"
+			if k == node.TimedOut {
+				s.do(a)
+			}
+			return
+		}
+		s.ask, s.notice = nil, problem(m.err)
+		s.want(needGroups)
+	default:
+		s.notice = problem(m.err)
+		s.want(needAsked)
+	}
+}
+
+// problem is what went wrong, with what to do, on one line.
+func problem(err error) string {
+	out := words.Line(err.Error())
+	if e, ok := err.(*node.Error); ok && e.Hint != "" {
+		out += " · " + words.Line(e.Hint)
+	}
+	return out
+}
+
+// byRank puts the owner first, then deputies, then those who are there.
+func byRank(a, b node.Member) int {
+	rank := func(m node.Member) int {
+		n := map[string]int{"owner": 0, "deputy": 2}
+		at, ok := n[m.Role]
+		if !ok {
+			at = 4
+		}
+		if !m.Online {
+			at++
+		}
+		return at
+	}
+	if d := rank(a) - rank(b); d != 0 {
+		return d
+	}
+	return strings.Compare(strings.ToLower(a.Name)+a.PeerID, strings.ToLower(b.Name)+b.PeerID)
+}
+
+// audience is what decides who can read the next line.
+func (s *state) audience(plain bool) words.Audience {
+	a := words.Audience{E2EE: s.info.E2EE, Plain: plain, Key: s.info.Epoch != nil && s.info.Marked != "hard", Members: s.info.Members}
+	for _, p := range s.info.CannotRead {
+		a.Cannot = append(a.Cannot, s.whoIs(p))
+	}
+	return a
+}
+
+// whoIs names a peer as the open group's members know it.
+func (s *state) whoIs(peer string) string {
+	for _, m := range s.people {
+		if m.PeerID == peer {
+			return settle(words.Who(m.Name, peer))
+		}
+	}
+	return words.Fingerprint(peer)
+}
+
+// alike are the members whose names could be taken for another's.
+func (s *state) alike() map[string]bool {
+	names := make([]string, len(s.people))
+	for i, m := range s.people {
+		names[i] = m.Name
+	}
+	out := map[string]bool{}
+	for i, flagged := range words.Alike(names) {
+		if flagged {
+			out[s.people[i].PeerID] = true
+		}
+	}
+	return out
+}
+
+// groupName is how a group is called here.
+func (s *state) groupName(gid string) string {
+	for _, g := range s.groups {
+		if g.GroupID == gid {
+			return groupName(g)
+		}
+	}
+	return shortID(gid)
+}
+
+// groupName is a group's name; a conversation with somebody who gave no name
+// has a peer ID for its name, of which the fingerprint is enough.
+func groupName(g node.GroupInfo) string {
+	const peerID = 52 // characters
+	if g.Join == nil && len(g.Name) == peerID {
+		return words.Fingerprint(g.Name)
+	}
+	return settle(words.Line(g.Name))
+}
+
+func shortID(gid string) string { return gid[:min(len(gid), 12)] }
+
+// title says what the open group is, and how it stands.
+func (s *state) title() string {
+	if s.open == "" {
+		return ""
+	}
+	parts := []string{groupName(s.info) + " ·" + words.Sealed(s.info.E2EE)}
+	if s.info.E2EE {
+		parts = append(parts, words.Key(s.info.Epoch))
+		if n := len(s.info.CannotRead); s.info.Epoch != nil && s.info.Members > 1 {
+			parts = append(parts, fmt.Sprintf("%d of %d have it", s.info.Members-n, s.info.Members))
+		}
+	}
+	if due := words.Marked(s.info.Marked); due != "" {
+		parts = append(parts, due)
+	}
+	if p := s.info.CatchingUp; p != nil {
+		parts = append(parts, fmt.Sprintf("catching up %d of %d", p.Done, p.Total))
+	}
+	return strings.Join(parts, " · ")
+}
