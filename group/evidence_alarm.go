@@ -17,6 +17,7 @@ type Alarm struct {
 	Author    PeerID
 	Kind      Kind // as in Fork
 	Lane, Seq uint64
+	Time      uint64 // when it was found, in Unix milliseconds
 	Shown     uint64 // where people see it: no earlier than what this node held by then
 	Held      Hash   // of the record held first
 	First     []byte // that record; none of a message, which the store has by its hash
@@ -31,7 +32,7 @@ func (m *Machine) alarm(a Alarm) {
 		return
 	}
 	m.alarmed[a.Author] = append(m.alarmed[a.Author], a.at())
-	a.Shown = m.clock
+	a.Time, a.Shown = m.now, m.clock
 	m.r.Batch.Alarms = append(m.r.Batch.Alarms, a)
 	m.show(ShowAlarm, Hash{}, a.Author, 0)
 }

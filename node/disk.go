@@ -25,7 +25,8 @@ import (
 //	/p/<hash>                              record that waits for what it cites: flags, payload
 //	/h/<member>                            what that member holds of this node's messages
 //	/l/<kind>/<author>                     newest bundle or report
-//	/x/<author>/<lane>/<seq>               alarm
+//	/x/<author>/<lane>/<seq>/<kind>        alarm: when, and the two records
+//	/o/<shown>/x/<author>/<lane>/<seq>/<kind>           where people see it
 //	/lost                                  lane of the time when records were lost
 //	/keep, /purge, /r, /f                  of retention: see there
 //	/local                                 what this node alone decided
@@ -79,8 +80,11 @@ func recordOf(order string) (key string, message bool) {
 	if len(p) != 8 || p[3] == "" {
 		return "", false
 	}
-	if message = p[3] == "m"; message {
+	switch p[3] {
+	case "m":
 		return "/m/" + strings.Join(p[4:], "/"), true
+	case "x":
+		return "/x/" + strings.Join(p[4:], "/"), false
 	}
 	return "/c/" + strings.Join(p[4:], "/"), false
 }
@@ -105,6 +109,7 @@ func (d *disk) save(ks []group.KeyWrite, batches []*group.Batch) error {
 	var b store.Batch
 	for _, from := range batches {
 		d.put(&b, from)
+		d.putAlarms(&b, from.Alarms, batches)
 	}
 	return d.db.Commit(&b)
 }
@@ -130,9 +135,6 @@ func (d *disk) put(b *store.Batch, from *group.Batch) {
 	}
 	for _, h := range from.Holds {
 		d.space.Put(b, fmt.Sprintf("/h/%x", h.Peer[:]), keys.Marshal(h))
-	}
-	for _, x := range from.Alarms {
-		d.space.Put(b, fmt.Sprintf("/x/%x/%s/%s", x.Author[:], store.Num(x.Lane), store.Num(x.Seq)), nil)
 	}
 	for _, w := range from.Wait {
 		d.space.Put(b, waitingKey(w.Hash), append([]byte{flagsOf(w.SigSkipped)}, w.Payload...))
@@ -225,6 +227,9 @@ func (d *disk) loadSmall(s *group.Stored) error {
 		}
 		return nil
 	}); err != nil {
+		return err
+	}
+	if s.Alarms, err = d.placesOfAlarms(); err != nil {
 		return err
 	}
 	s.Local, err = d.local()

@@ -144,6 +144,7 @@ func (r *room) check(m *group.Machine) (out []Finding) {
 	if !m.IsMember(r.n.me) {
 		return nil
 	}
+	r.checkAlarms(m, add)
 	if wanted := m.Wanted(); len(wanted) > 0 {
 		add("keys", wait, fmt.Sprintf("%s missing; every member in reach is asked", count(len(wanted), "key")), "")
 	}

@@ -114,6 +114,9 @@ func splitCursor(c string) (key string, item int, err error) {
 // is hidden.
 func (r *room) linesOf(ctx context.Context, key string) ([]LogLine, error) {
 	recKey, message := recordOf(key)
+	if strings.HasPrefix(recKey, alarmPrefix) {
+		return r.alarmLine(ctx, key, recKey)
+	}
 	v, err := r.disk.space.Get(recKey)
 	if errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrNotFound) {
 		line := r.line("gap", cursor(key, 0))
@@ -153,6 +156,9 @@ func (r *room) showAll(rd *group.Ready) {
 	}
 	for _, s := range rd.Batch.Messages {
 		r.publishLines(r.messageLines(r.m, messageOrder(s), s))
+	}
+	for _, x := range rd.Batch.Alarms {
+		r.publishLines([]LogLine{r.lineOfAlarm(r.m, alarmOrder(x), alarm{place: placeOf(x), found: x.Time})})
 	}
 	for _, s := range rd.Show {
 		switch s.Kind {

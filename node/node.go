@@ -333,7 +333,12 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+	alarms, err := n.countAlarms(ctx)
+	if err != nil {
+		return Status{}, err
+	}
 	return Status{
+		Alarms: alarms,
 		PeerID: n.me.String(), Addrs: n.net.FullAddrs(), Peers: len(n.net.Connected()), Groups: len(groups), Version: Version, Dropped: n.dropped(),
 	}, nil
 }

@@ -85,7 +85,7 @@ func (n *Node) Groups(ctx context.Context, all bool) ([]GroupInfo, error) {
 			return nil, err
 		}
 		if all || g.Role != "none" {
-			g.OwnerPeerID, g.Settings, g.CatchingUp, g.CannotRead = "", nil, nil, nil
+			g.OwnerPeerID, g.Settings, g.CatchingUp, g.CannotRead, g.Alarms = "", nil, nil, nil, nil
 			out = append(out, g)
 		}
 	}
@@ -111,6 +111,10 @@ func (n *Node) Group(ctx context.Context, ref string) (GroupInfo, error) {
 
 func (n *Node) groupInfo(ctx context.Context, r *room) (g GroupInfo, err error) {
 	var blind []keys.PeerID
+	found, err := r.disk.alarms(true)
+	if err != nil {
+		return g, diskError(err)
+	}
 	err = r.look(ctx, func(m *group.Machine) {
 		g = GroupInfo{
 			GroupID: r.gid.String(), Name: n.groupName(m), Role: m.Role(n.me), Members: len(m.Members()),
@@ -125,6 +129,7 @@ func (n *Node) groupInfo(ctx context.Context, r *room) (g GroupInfo, err error) 
 				g.Parent = ptr(p.String())
 			}
 		}
+		g.Alarms = r.shownAlarms(m, found)
 		if m.Local().Hidden {
 			g.Role = "none"
 		}

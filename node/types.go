@@ -15,6 +15,7 @@ type Status struct {
 	Peers   int      `json:"peers"`
 	Groups  int      `json:"groups"`
 	Version string   `json:"version"`
+	Alarms  int      `json:"alarms"`  // people in a group who signed two different things under one number
 	Dropped uint64   `json:"dropped"` // payloads that found no room since the start, and were left to catch-up
 }
 
@@ -42,6 +43,7 @@ type GroupInfo struct {
 	Settings   *GroupSettings `json:"settings,omitempty"`
 	CatchingUp *Progress      `json:"catching_up,omitempty"`
 	CannotRead []string       `json:"cannot_read,omitempty"` // as of Sent, for the next line
+	Alarms     []Alarm        `json:"alarms,omitempty"`
 }
 
 // GroupSettings are what a group was created with, or set to since.

@@ -41,10 +41,12 @@ func (r *room) validate(from keys.PeerID, data []byte) mesh.Verdict {
 	return mesh.Accept
 }
 
-// deliver hands a record to the loop. Of envelopes it is the key for this node
-// that matters, and only that.
+// deliver hands a record to the loop, and of envelopes the key for this node.
 func (r *room) deliver(v group.Verified) bool {
 	if c := v.Chunk(); c != nil {
+		if !r.postRecord(v) { // the commitment in it is compared
+			return false
+		}
 		if k, ok := r.n.openChunk(r.gid, c); ok {
 			return r.post(k)
 		}

@@ -124,10 +124,16 @@ func sealAgain(w io.Writer, r io.Reader, from age.Identity, to age.Recipient) er
 	return out.Close()
 }
 
-// replaceBackup writes the file beside its place, and puts it there when it is
-// whole and durable. What stands there is replaced only if it is a backup.
+// replaceBackup is replaceFile for backups.
 func replaceBackup(path string, write func(io.Writer) error) (size int64, err error) {
-	if err := mayReplace(path); err != nil {
+	return replaceFile(path, ageHeader, "backup", write)
+}
+
+// replaceFile writes a file beside its place, and puts it there when it is whole
+// and durable. What stands there is replaced only if it begins with header, as
+// every file of its kind does.
+func replaceFile(path, header, kind string, write func(io.Writer) error) (size int64, err error) {
+	if err := mayReplace(path, header, kind); err != nil {
 		return 0, err
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".tmp-*") // 0600
@@ -154,7 +160,7 @@ func replaceBackup(path string, write func(io.Writer) error) (size int64, err er
 // ageHeader begins every age file.
 const ageHeader = "age-encryption.org/v1\n"
 
-func mayReplace(path string) error {
+func mayReplace(path, header, kind string) error {
 	fi, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -168,12 +174,12 @@ func mayReplace(path string) error {
 			return err
 		}
 		defer f.Close()
-		head := make([]byte, len(ageHeader))
-		if _, err := io.ReadFull(f, head); err == nil && string(head) == ageHeader {
+		head := make([]byte, len(header))
+		if _, err := io.ReadFull(f, head); err == nil && string(head) == header {
 			return nil
 		}
 	}
-	return &node.Error{Kind: node.KindError, Message: fmt.Sprintf("%s is there, and is no backup", path), Hint: "choose another name"}
+	return &node.Error{Kind: node.KindError, Message: fmt.Sprintf("%s is there, and is no %s", path, kind), Hint: "choose another name"}
 }
 
 func syncFolder(dir string) error {

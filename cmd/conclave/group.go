@@ -165,6 +165,7 @@ func newGroupShow(a *app) *cobra.Command {
 func showShown(w io.Writer, g groupShown) {
 	showGroup(w, g.GroupInfo)
 	row(w, "kept here", keepCell(g.Keep))
+	showAlarms(w, g.Alarms)
 }
 
 func showGroup(w io.Writer, g node.GroupInfo) {

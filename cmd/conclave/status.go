@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"conclave/node"
+	"conclave/node/api/words"
 )
 
 // pollEvery is how often `status --wait` tries a node that is not there yet.
@@ -79,6 +80,9 @@ func showStatus(w io.Writer, s node.Status) {
 	row(w, "peers", s.Peers)
 	row(w, "groups", s.Groups)
 	row(w, "version", s.Version)
+	if s.Alarms > 0 {
+		row(w, "alarms", words.Count(s.Alarms, "person", "people")+" signed two different things under one number; `conclave doctor` says who")
+	}
 	if s.Dropped > 0 {
 		row(w, "dropped", fmt.Sprintf("%d, left to catch-up", s.Dropped))
 	}

@@ -282,6 +282,8 @@ func talk(t *testing.T, ann, bob *Client, annID, bobID string) {
 	all(t, ann.Members(ctx, g.GroupID))
 	all(t, ann.Keys(ctx, g.GroupID))
 	all(t, ann.Doctor(ctx))
+	_, err = ann.Evidence(ctx, g.GroupID, "")
+	must(t, err)
 	_, err = ann.DM(ctx, bobID, "a word")
 	must(t, err)
 	_, err = ann.Verify(ctx, bobID, false)

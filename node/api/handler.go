@@ -30,6 +30,7 @@ func register(mux humago.Mux, n *node.Node) {
 	registerEvents(a, n)
 	registerBackup(a, n)
 	registerLife(a, n)
+	registerEvidence(a, n)
 	serveMetrics(mux, a, n)
 	serveDocument(mux, a)
 }
