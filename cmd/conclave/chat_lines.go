@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	ui "conclave/cmd/conclave/screen"
 	"conclave/node"
@@ -20,22 +21,33 @@ type lineChat struct {
 	*app
 	c   *api.Client
 	gid string
+
+	mu      sync.Mutex
+	open    map[string]bool // message IDs that left and are not printed yet
+	printed chan struct{}   // something was
+	begun   chan struct{}   // closed once the history is printed
 }
 
-// chatLines talks until stdin ends.
+// chatLines talks until stdin ends and all that was sent is printed.
 func (a *app) chatLines(ctx context.Context, c *api.Client, cfg ui.Config) error {
 	gid, err := a.settleGroup(ctx, c, cfg)
 	if err != nil {
 		return err
 	}
+	out, err := a.logPrinter(ctx, c, gid)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	chat := &lineChat{a, c, gid}
+	chat := &lineChat{app: a, c: c, gid: gid, open: map[string]bool{}, printed: make(chan struct{}, 1), begun: make(chan struct{})}
 	followed, told := make(chan error, 1), make(chan struct{})
-	go func() { followed <- a.followLog(ctx, c, logOptions{group: gid, limit: screenful, follow: true}) }()
+	go func() {
+		followed <- a.followInto(ctx, c, logOptions{group: gid, limit: screenful, follow: true}, chat.watched(out))
+	}()
 	go func() { chat.tellRequests(ctx); close(told) }()
 	typed := make(chan error, 1)
-	go func() { typed <- chat.read(ctx) }() // may outlive this: a read of a terminal cannot be broken off
+	go func() { typed <- chat.read(ctx) }() // may outlive this: the read of a terminal cannot be broken off
 	select {
 	case err = <-typed:
 		cancel()
@@ -45,6 +57,55 @@ func (a *app) chatLines(ctx context.Context, c *api.Client, cfg ui.Config) error
 	}
 	<-told
 	return err
+}
+
+// watched notes what is printed.
+func (l *lineChat) watched(out logOutput) logOutput {
+	first := sync.OnceFunc(func() { close(l.begun) })
+	var shown []string
+	return logOutput{
+		print: func(line node.LogLine) error {
+			shown = append(shown, value(line.MessageID))
+			return out.print(line)
+		},
+		flush: func() error {
+			err := out.flush()
+			l.mu.Lock()
+			for _, id := range shown {
+				delete(l.open, id)
+			}
+			shown = shown[:0]
+			l.mu.Unlock()
+			first()
+			select {
+			case l.printed <- struct{}{}:
+			default:
+			}
+			return err
+		},
+	}
+}
+
+// settle waits until the history, and all that has left, is printed.
+func (l *lineChat) settle(ctx context.Context) {
+	select {
+	case <-l.begun:
+	case <-ctx.Done():
+		return
+	}
+	for {
+		l.mu.Lock()
+		n := len(l.open)
+		l.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		select {
+		case <-l.printed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // settleGroup says which group is meant; one that was asked for is waited for.
@@ -107,7 +168,13 @@ func (l *lineChat) tellNew(ctx context.Context, told map[string]bool) {
 			continue
 		}
 		told[r.PeerID] = true
-		fmt.Fprintf(l.stderr, "conclave: %s wants to join%s · fingerprint %s\n", words.Fingerprint(r.PeerID), quoted(r.Note), words.Line(r.Fingerprint))
+		members, err := collect(l.c.Members(ctx, l.gid))
+		if err != nil {
+			members = nil // the group is gone by now; the request says what it says
+		}
+		for _, line := range pendingLines(r, "this group", members) {
+			fmt.Fprintf(l.stderr, "conclave: %s\n", line)
+		}
 		l.hint("/approve " + r.PeerID + " or /decline " + r.PeerID)
 	}
 }
@@ -119,7 +186,7 @@ func (l *lineChat) read(ctx context.Context) error {
 	for in.Scan() {
 		text := strings.TrimSuffix(in.Text(), "\r")
 		if text == "/quit" {
-			return nil
+			break
 		}
 		if text == "" {
 			continue
@@ -134,6 +201,7 @@ func (l *lineChat) read(ctx context.Context) error {
 	if errors.Is(in.Err(), bufio.ErrTooLong) {
 		return usage("a line is longer than 32 KiB")
 	}
+	l.settle(ctx)
 	return in.Err()
 }
 
@@ -179,10 +247,16 @@ conclave: /quit             leave; the group goes on without you
 `
 
 func (l *lineChat) say(ctx context.Context, text string, plain bool) error {
+	<-l.begun // so that what is sent is not taken for history
+	l.mu.Lock()
+	defer l.mu.Unlock() // nothing is printed before it is known to be ours
 	sent, err := l.c.Send(ctx, api.Send{Group: l.gid, Texts: []string{text}, Plain: plain})
-	if err == nil {
-		l.sentHint(sent)
+	for _, s := range sent {
+		if s.State == "sent" {
+			l.open[s.MessageID] = true
+		}
 	}
+	l.sentHint(sent)
 	return err
 }
 

@@ -28,6 +28,10 @@ func (a *app) followLog(ctx context.Context, c *api.Client, o logOptions) error 
 	if err != nil {
 		return err
 	}
+	return a.followInto(ctx, c, o, out)
+}
+
+func (a *app) followInto(ctx context.Context, c *api.Client, o logOptions, out logOutput) error {
 	g, err := c.Group(ctx, o.group)
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ type model struct {
 	zone          *time.Location
 	unfolded      map[string]bool
 	rows          map[string][]string // of the lines that were looked at
-	leaving       bool // the person was warned that something is written
+	leaving       bool                // the person was warned that something is written
 }
 
 // overlay is what stands in place of the conversation.

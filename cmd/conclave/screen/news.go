@@ -34,6 +34,8 @@ func (n *news) add(e node.Event, me string) {
 		}
 	case "request", "invitation", "join":
 		n.asked = true
+	case "reset":
+		n.all = true
 	case "alarm":
 		n.alarm = string(e.Data)
 	}
