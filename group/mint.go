@@ -79,21 +79,24 @@ func (m *Machine) draftEpoch(reason Reason, key keys.Secret) *entry {
 
 const perChunk = chunkBytes / envelopeMax
 
-// newestEpochs returns the epochs that no other descends from, best first, at
-// most MaxParents; with others set, none of this node's own.
+// newestEpochs returns the epochs that no other descends from along parents, best
+// first, at most MaxParents; with others set, none of this node's own. What an
+// epoch has in its past otherwise it need not go on from: its author chose its
+// parents, and so how low its gen is.
 func (m *Machine) newestEpochs(others bool) []*entry {
 	var out []*entry
-	var covered set
+	parents := map[Hash]bool{} // of what is taken, and theirs
 	for _, p := range slices.Backward(m.g.epochs) {
-		if p.role == roleNone || others && p.Author == m.me {
-			continue
-		}
-		if !covered.has(p.idx) {
+		taken := p.role != roleNone && !(others && p.Author == m.me)
+		if taken && !parents[p.eh] {
 			out = append(out, p)
 		}
-		covered = covered.union(p.past)
+		if taken || parents[p.eh] {
+			for _, h := range p.body.(*Epoch).Parents {
+				parents[h] = true
+			}
+		}
 	}
-	out = slices.DeleteFunc(out, func(p *entry) bool { return covered.has(p.idx) })
 	slices.SortFunc(out, m.g.compareEpochs)
 	return out[:min(len(out), MaxParents)]
 }
@@ -106,7 +109,7 @@ func (m *Machine) acksBeyond(parents []*entry) []Hash {
 	for _, p := range parents {
 		cite(p)
 	}
-	for _, h := range m.g.heads(m.me) {
+	for _, h := range m.seen() {
 		cite(m.g.byHash[h.Hash])
 	}
 	if tip := m.ownTip(); tip != nil {

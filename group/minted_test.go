@@ -1,6 +1,10 @@
 package group
 
-import "testing"
+import (
+	"testing"
+
+	"conclave/keys"
+)
 
 // takeTurns has two members replace the key in turn and returns how many free
 // epochs each of the first's is found to follow, itself included.
@@ -33,5 +37,27 @@ func TestMintedFreely(t *testing.T) {
 	w.must(alice, DeputyAdd{Peer: bob.me, Caps: CapRotate})
 	if n := alice.MintedFreely(r.Epoch); n != 0 {
 		t.Errorf("a deputy's counts %d", n)
+	}
+}
+
+// A member who mints over an old epoch, though knowing the newest, holds nobody
+// up: the next epoch goes on from the newest, too, and serves a newcomer whom that
+// one does not serve.
+func TestAnEpochOverAnOldOneHoldsNobodyUp(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol", "dave")
+	alice, carol := w.all[0], w.all[2]
+	w.must(alice, Remove{Peer: w.all[3].me})
+	old := alice.g.epochs[0]
+	key, salt := keys.Secret{7}, Hash{7}
+	low := &Epoch{Gen: 2, Parents: []Hash{old.eh}, KC: keys.Commitment(key, salt, w.gid), Salt: salt, Suite: Suite, Reason: ReasonRequest}
+	if v := w.write(carol, TypeEpoch, low, 0, alice); !alice.counts(v) {
+		t.Fatal("the EPOCH does not count")
+	}
+	newcomer := w.outsider(9)
+	w.all = append(w.all, newcomer)
+	w.admit(alice, newcomer)
+	cur, ok := newcomer.Current()
+	if mine, _ := alice.Current(); !ok || cur.EID != mine.EID || alice.Marked(w.now) != Unmarked {
+		t.Errorf("the newcomer speaks under generation %d, alice under %d, mark %s", cur.Gen, mine.Gen, alice.Marked(w.now))
 	}
 }
