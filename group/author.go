@@ -10,7 +10,7 @@ import (
 func (m *Machine) draft(t Type, body any, term uint64) *entry {
 	e := &Entry{
 		GID: m.g.gid, Type: t, Author: m.me, Lane: m.lane, Seq: 1, Time: m.now, Term: term,
-		Seen: m.g.heads(m.me), Body: keys.Marshal(body), body: body,
+		Seen: m.seen(), Body: keys.Marshal(body), body: body,
 	}
 	if b, is := body.(*Transfer); is {
 		e.Seen = m.g.seeing(e.Seen, m.g.byHash[short(b.Accept)])
@@ -27,6 +27,16 @@ func (m *Machine) draft(t Type, body any, term uint64) *entry {
 	e.Ord++
 	rec := m.self.Sign(keys.LabelEntry, m.g.gid, keys.Marshal(e))
 	return m.g.prepare(Verified{Payload: append([]byte{byte(KindEntry)}, rec.Encode()...), Hash: rec.Hash(), v: e})
+}
+
+// seen names what an own entry cites besides its prev: the heads of others, and of
+// this node's own chains those branches and lanes that prev does not lead to.
+func (m *Machine) seen() []Head {
+	tip := m.ownTip()
+	return slices.DeleteFunc(m.g.heads(PeerID{}), func(h Head) bool {
+		d := m.g.byHash[h.Hash]
+		return h.Author == m.me && tip != nil && (d == tip || tip.past.has(d.idx))
+	})
 }
 
 // ownTip returns this node's newest entry: of the present lane, else of the

@@ -50,3 +50,26 @@ func TestCitesAfterARestart(t *testing.T) {
 		t.Error("a message cites again what the one before cited")
 	}
 }
+
+// What a person wrote on another branch of the own chain, or in another lane, is in
+// the view of what is written next: a key is sealed to whom that view admits.
+func TestOwnBranchesAreCited(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
+	alice, bob := w.all[0], w.all[1]
+	w.must(alice, DeputyAdd{Peer: bob.me, Caps: CapApprove})
+	dave := w.outsider(9)
+	w.all = append(w.all, dave)
+	twin := w.signEntry(bob, bob.next(TypeAdd, &Peer{Peer: dave.me}, 0))
+	w.must(bob, SetName{Name: "bob"})
+	w.give(twin, alice, bob)
+	eid := w.must(bob, Rotate{}).Epoch
+	w.sync(bob, dave)
+	for _, p := range []*peer{alice, bob} {
+		if !p.IsMember(dave.me) {
+			t.Fatal("the other branch does not count")
+		}
+		if _, err := p.Serve(dave.me, eid, dave.bundle); err != nil {
+			t.Errorf("the key of the next epoch is not for whom the other branch admits: %v", err)
+		}
+	}
+}
