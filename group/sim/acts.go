@@ -107,6 +107,7 @@ func (w *world) plan() {
 	for _, n := range w.all[1:w.people] {
 		w.planned(uint64(w.rng.IntN(20_000)), func() { w.askToJoin(n) })
 	}
+	w.planPlots(int(at))
 }
 
 // planned makes f the next part of the plan, unless that is left out.

@@ -20,6 +20,9 @@ func (n *member) checkReady(ev group.Event, r *group.Ready) {
 		}
 		w.oracle.learn(v)
 		n.checkOrd(e.Hash, e.Ord)
+		if v.Entry().Type == group.TypeEpoch && v.Entry().Author == n.me {
+			w.book.minted[e.Hash] = w.oracle.of(n).set
+		}
 	}
 	for _, s := range r.Batch.Messages {
 		if s.Author == n.me && w.book.forged[s.Hash] == "" && w.book.sealed[s.Hash] == nil {
@@ -166,8 +169,38 @@ func (w *world) checkMayHold(p *member, eid keys.Hash, how string) {
 	if how := w.book.forged[eid]; how == copied || how != "" && e.Author == p.me {
 		return // who forges an epoch has its key, of course; a copied one is held with the first
 	}
+	why := w.mayNotHold(p, e)
+	if why != nil && w.oracle.forks { // who gave it judged by what it held, or the minter by what he did
+		for _, set := range append(w.sets(), w.book.minted[eid]) {
+			w.oracle.judgeFor(set)
+			if w.mayNotHold(p, e) == nil {
+				return
+			}
+		}
+	}
+	if why != nil {
+		w.fail("S2", "%s got the key of epoch %s (gen %d by %s, %s) by %s: %v", p.name, eid.Short(),
+			e.body.(*group.Epoch).Gen, w.by[e.Author].name, e.body.(*group.Epoch).Reason, how, why)
+	}
+}
+
+// sets are what each node that is up has applied.
+func (w *world) sets() (out []bits) {
+	for _, n := range w.all {
+		if n.up {
+			out = append(out, w.oracle.of(n).set)
+		}
+	}
+	return out
+}
+
+// mayNotHold tells why p may not hold the key of e.
+func (w *world) mayNotHold(p *member, e *fact) error {
 	seen := w.oracle.before(e)
-	var why error = errors.New("no admission of theirs is known")
+	if seen.removed(p.me) {
+		return errors.New("S2: removed in view(E)")
+	}
+	why := errors.New("no admission of theirs is known")
 	for _, j := range w.oracle.facts {
 		if !admits(j) || !slices.Contains(w.oracle.subjects(j), p.me) || w.oracle.powerOf(j) == noPower {
 			continue
@@ -178,19 +211,10 @@ func (w *world) checkMayHold(p *member, eid keys.Hash, how string) {
 		case e.body.(*group.Epoch).History == group.HistoryNone && !e.past.has(j):
 			why = errors.New("S3: not in view(E)")
 		default:
-			why = nil
-		}
-		if why == nil {
-			break
+			return nil
 		}
 	}
-	if why == nil && seen.removed(p.me) {
-		why = errors.New("S2: removed in view(E)")
-	}
-	if why != nil {
-		w.fail("S2", "%s got the key of epoch %s (gen %d by %s, %s) by %s: %v", p.name, eid.Short(),
-			e.body.(*group.Epoch).Gen, w.by[e.Author].name, e.body.(*group.Epoch).Reason, how, why)
-	}
+	return why
 }
 
 // checkServed holds a node's answer to the rule SERVE: a key goes to whom it may
@@ -240,6 +264,7 @@ func (n *member) checkOrd(h keys.Hash, ord uint64) {
 // is compared with what the sentences of the protocol make of its set.
 func (n *member) checkState() {
 	w := n.w
+	n.checkInert()
 	v := w.oracle.of(n)
 	key := v.set.key()
 	got := n.digest()
@@ -321,7 +346,19 @@ func (n *member) checkRestart() {
 	if a != b {
 		n.w.fail("restart", "%s would start elsewhere:\nlive    %s\nstarted %s", n.name, a, b)
 	}
+	n.checkWaits()
 	n.w.count("restart compared")
+}
+
+// checkWaits holds the disk to keeping only what still waits.
+func (n *member) checkWaits() {
+	for h := range n.disk.waits {
+		_, entry := n.disk.entries[h]
+		_, message := n.disk.messages[h]
+		if entry || message {
+			n.w.fail("restart", "%s keeps %s as waiting, which it took in", n.name, h.Short())
+		}
+	}
 }
 
 // standing is everything of a machine that must survive a restart.

@@ -51,6 +51,7 @@ type disk struct {
 	messages map[keys.Hash]group.StoredMessage
 	out      map[uint64]group.OutItem
 	latest   map[string][]byte
+	waits    map[keys.Hash]group.Waiting // records that wait for what they cite
 	local    *group.Local
 }
 
@@ -62,6 +63,7 @@ func (w *world) addMember(i int) {
 		disk: disk{
 			keys: map[keys.Hash]keys.Secret{}, entries: map[keys.Hash][]byte{}, messages: map[keys.Hash]group.StoredMessage{},
 			out: map[uint64]group.OutItem{}, latest: map[string][]byte{},
+			waits: map[keys.Hash]group.Waiting{},
 		},
 	}
 	n.me = n.id.PeerID()
@@ -153,6 +155,10 @@ func (n *member) stored() group.Stored {
 	for _, k := range slices.Sorted(maps.Keys(n.disk.latest)) {
 		s.Latest = append(s.Latest, own(n.disk.latest[k]))
 	}
+	for _, h := range sortedKeys(n.disk.waits) {
+		s.Waiting = append(s.Waiting, n.disk.waits[h])
+		n.w.count("waiting record given back")
+	}
 	return s
 }
 
@@ -229,6 +235,12 @@ func (n *member) saveBatch(b *group.Batch) {
 	for _, v := range b.Latest {
 		a := v.Author()
 		n.disk.latest[string(append([]byte{byte(v.Kind())}, a[:]...))] = v.Payload
+	}
+	for _, v := range b.Wait {
+		n.disk.waits[v.Hash] = v
+	}
+	for _, h := range b.Waited {
+		delete(n.disk.waits, h)
 	}
 	if b.Local != nil {
 		n.disk.local = b.Local
@@ -356,9 +368,10 @@ func (n *member) compareTwin(in group.Input, r group.Ready, err error) {
 }
 
 func sameReady(a, b *group.Ready) bool {
-	return slices.EqualFunc(a.Keys, b.Keys, func(x, y group.KeyWrite) bool { return x.EID == y.EID }) &&
+	waits := func(x, y group.Waiting) bool { return x.Hash == y.Hash }
+	return slices.EqualFunc(a.Batch.Wait, b.Batch.Wait, waits) && slices.EqualFunc(a.Keys, b.Keys, func(x, y group.KeyWrite) bool { return x.EID == y.EID }) &&
 		slices.EqualFunc(a.Batch.Entries, b.Batch.Entries, func(x, y group.StoredEntry) bool { return x.Hash == y.Hash && x.Ord == y.Ord }) &&
 		slices.EqualFunc(a.Batch.Messages, b.Batch.Messages, func(x, y group.StoredMessage) bool { return x.Hash == y.Hash && x.Ord == y.Ord }) &&
-		slices.Equal(a.Batch.OutDel, b.Batch.OutDel) && slices.Equal(a.Members, b.Members) && slices.Equal(a.Drop, b.Drop) &&
+		slices.Equal(a.Batch.OutDel, b.Batch.OutDel) && slices.Equal(a.Batch.Waited, b.Batch.Waited) && slices.Equal(a.Members, b.Members) && slices.Equal(a.Drop, b.Drop) &&
 		slices.Equal(a.Wish, b.Wish) && a.Want == b.Want && a.Wake == b.Wake
 }

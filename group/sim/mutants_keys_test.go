@@ -33,6 +33,17 @@ var keyMutants = []mutant{
 	{"COVER: every member is asked about", core, `	for _, u := range s.members() {`, `	for _, u := range s.members()[:1] {`, "TestMUST_68_Cover"},
 
 	{"EPOCH: gen is one more than the parents'", core, `return b.Gen == gen+1 && fresh(b.KC)`, `return fresh(b.KC)`, "TestMUST_49_Generation"},
+	{"EPOCH: it goes on from what no other has for a parent", core, `			for _, h := range p.body.(*Epoch).Parents {
+				parents[h] = true
+			}
+		}
+	}
+	slices.SortFunc(out, m.g.compareEpochs)`, `			for _, q := range m.g.epochs {
+				parents[q.eh] = parents[q.eh] || p.past.has(q.idx)
+			}
+		}
+	}
+	slices.SortFunc(out, m.g.compareEpochs)`, "TestAnEpochOverAnOldOneHoldsNobodyUp"},
 	{"EPOCH: a fresh kc", core, `fresh(b.KC) && fresh(b.Salt)`, `fresh(b.Salt)`, "TestMUST_50_FreshKeys"},
 	{"EPOCH: a fresh salt", core, `fresh(b.KC) && fresh(b.Salt)`, `fresh(b.KC)`, "TestMUST_50_FreshKeys"},
 	{"EPOCH: the history in force", core, ` && b.History == s.settings.History &&`, ` &&`, "TestMUST_51_HistoryOfTheView"},

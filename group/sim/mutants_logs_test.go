@@ -46,6 +46,7 @@ var logMutants = []mutant{
 	{"message: ord is exact", core, `	rec.ord = max(rec.ord, min(max(x.Ord, 1)-1, m.boundBelow(x))) + 1`, `	rec.ord = max(rec.ord, min(max(x.Ord, 1)-1, maxOrd)) + 1`, "TestMUST_84_DisplayOrder"},
 	{"message: a claim counts where its past lies below", core, `	rec.ord = max(rec.ord, min(max(x.Ord, 1)-1, m.boundBelow(x))) + 1`, `	rec.ord++`, "TestAbuse_MM09_ClaimedOrdAboveABase"},
 	{"message: it cites its author's own chain", core, `heads := m.g.heads(PeerID{})`, `heads := m.g.heads(m.me)`, "TestPlaintextAfterOnesOwnApprovalReachesTheNewcomer"},
+	{"entry: it cites the other branches of the own chain", core, `return h.Author == m.me && tip != nil && (d == tip || tip.past.has(d.idx))`, `return h.Author == m.me && (tip == nil || d != nil)`, "TestOwnBranchesAreCited"},
 	{"entry: ord is exact", core, "	e.ord++\n	g.authorize(e)", "	e.ord = e.Ord\n	g.authorize(e)", "TestMUST_14_ExactOrd"},
 
 	{"catch-up: members only", core, "	if !m.st.member(peer) {\n		return Missing{}, ErrNotMember\n	}", "", "TestMUST_101_MembersOnly"},
@@ -59,6 +60,7 @@ var logMutants = []mutant{
 
 	{"order: an entry is stored by the step that applies it", core, "	m.r.Batch.Entries = append(m.r.Batch.Entries, StoredEntry{", "	_ = append(m.r.Batch.Entries, StoredEntry{", "TestAbuse_NM08_OwnersEntryAndChunk"},
 	{"order: a message is stored by the step that sends it", core, "	m.r.Batch.Messages = append(m.r.Batch.Messages, StoredMessage{", "	_ = append(m.r.Batch.Messages, StoredMessage{", "TestAbuse_MM05_TwoMessagesOneNumber"},
+	{"order: what waits is stored by the step that lets it wait", core, "	m.r.Batch.Wait, m.r.Batch.Waited = m.pend.settle(m.Admitted)\n", "	_, m.r.Batch.Waited = m.pend.settle(m.Admitted)\n", "TestWaitingOutlivesARestart"},
 	{"order: a key is stored by the step that makes it", core, "		m.r.Keys = append(m.r.Keys, KeyWrite{EID: e.eh, Key: key})\n", "", "TestMUST_69_CommitmentDecides"},
 	{"order: the keybag before the batch", shell, `	n.saveKeys(r.Keys)
 	if crash == crashAfterKeys {

@@ -10,7 +10,7 @@ import (
 // copy is a backup of a home.
 func (d disk) copy() disk {
 	d.keys, d.entries, d.messages = maps.Clone(d.keys), maps.Clone(d.entries), maps.Clone(d.messages)
-	d.out, d.latest = maps.Clone(d.out), maps.Clone(d.latest)
+	d.out, d.latest, d.waits = maps.Clone(d.out), maps.Clone(d.latest), maps.Clone(d.waits)
 	return d
 }
 

@@ -30,6 +30,7 @@ func (w *world) settle() {
 	w.speakAll()
 	w.rounds()
 	w.checkOneState()
+	w.checkTrimmed()
 	w.checkOneKey()
 	w.checkReadable()
 	w.checkQuiet()
