@@ -8,6 +8,7 @@ import (
 
 	"conclave/group"
 	"conclave/keys"
+	"conclave/node/api/words"
 )
 
 // messageLines opens a message: one line an item, or one line that says why it
@@ -113,7 +114,7 @@ func eventText(m *group.Machine, e group.EntryInfo) string {
 	case group.TypeUnban:
 		return whom + " may be let in again, says " + who
 	case group.TypeEpoch:
-		return fmt.Sprintf("key %d by %s: %s", e.Gen, who, reasonText(e.Reason))
+		return fmt.Sprintf("key %d by %s: %s", e.Gen, who, words.Reason(e.Reason.String()))
 	case group.TypeGrant:
 		return fmt.Sprintf("%s is a deputy now, by %s: may %s", whom, who, strings.Join(capNames(e.Caps), ", "))
 	case group.TypeRevoke:
@@ -126,28 +127,6 @@ func eventText(m *group.Machine, e group.EntryInfo) string {
 		return who + " is ready to take the group over"
 	}
 	return ""
-}
-
-func reasonText(r group.Reason) string {
-	switch r {
-	case group.ReasonCreate:
-		return "the first"
-	case group.ReasonAdmitted:
-		return "somebody joined"
-	case group.ReasonRemoved:
-		return "somebody left or was removed"
-	case group.ReasonEncryptionOn:
-		return "encryption was switched on"
-	case group.ReasonAge:
-		return "the old one had served its time"
-	case group.ReasonMessages:
-		return "the old one had served its messages"
-	case group.ReasonRequest:
-		return "on request"
-	case group.ReasonRescue:
-		return "nobody could hand over the old one"
-	}
-	return "so that everyone has it"
 }
 
 // person is a name and a short fingerprint, always together.

@@ -26,6 +26,7 @@ type app struct {
 	timeout time.Duration
 
 	homeGiven bool
+	page      string // where a node that this program runs keeps its page open; "": nowhere
 
 	stdin          *os.File
 	stdout, stderr io.Writer

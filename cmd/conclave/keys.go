@@ -62,7 +62,7 @@ func tableKeys(w io.Writer, all []node.Key) {
 		if len(k.Missing) > 0 {
 			missing = "not known to hold it: " + fingerprints(k.Missing)
 		}
-		row(w, words.Key(&k.Epoch), k.EID[:min(12, len(k.EID))], "by "+words.Fingerprint(k.MintedBy), words.Line(k.Reason),
+		row(w, words.Key(&k.Epoch), k.EID[:min(12, len(k.EID))], "by "+words.Fingerprint(k.MintedBy), words.Reason(k.Reason),
 			fmt.Sprintf("%d of %d have it", len(k.Holders), len(k.Holders)+len(k.Missing)), current, missing)
 	}
 }

@@ -30,10 +30,12 @@ type upOptions struct {
 
 func newUp(a *app) *cobra.Command {
 	var o upOptions
-	cmd := command("up [--listen MA]... [--peer MA/p2p/ID]... [--lan] [--no-mdns] [--log-level LEVEL] [--log-format text|json]", "Run the node", 0, 0,
+	cmd := command("up [--listen MA]... [--peer MA/p2p/ID]... [--lan] [--no-mdns] [--web[=ADDR]] [--log-level LEVEL] [--log-format text|json]", "Run the node", 0, 0,
 		func(ctx context.Context, _ []string) error { return runUp(ctx, a, o) })
 	f := cmd.Flags()
 	o.nodeFlags(f)
+	f.StringVar(&a.page, "web", "", "keep the page for a browser open at this loopback address; without one, at any port")
+	f.Lookup("web").NoOptDefVal = anyPort
 	f.StringVar(&o.log.level, "log-level", "info", "what is logged to stderr: debug, info, warn or error, and what is worse")
 	f.StringVar(&o.log.format, "log-format", "", "how: text or json (default text; json with --json)")
 	return cmd
@@ -101,10 +103,18 @@ func (a *app) serveNode(ctx context.Context, n *node.Node) error {
 	}
 }
 
-// openDoors answers on the socket once the node is ready, and says so. It ends
-// with ctx, or when nobody can be told.
+// openDoors answers on the socket once the node is ready, and says so, and on the
+// page where somebody wants it. It ends with ctx, or when nobody can be told.
 func (a *app) openDoors(ctx context.Context, n *node.Node) error {
-	server, err := api.Listen(a.home, n, log.New(a.stderr, "conclave: ", 0))
+	ctx, cancel := context.WithCancel(ctx)
+	logger := log.New(a.stderr, "conclave: ", 0)
+	page := &pageDoor{ctx: ctx, api: api.Handler(n), logger: logger}
+	defer page.wait()
+	defer cancel()
+	if err := page.open(a.page); err != nil {
+		return err
+	}
+	server, err := api.Listen(a.home, n, page.link, logger)
 	if err != nil {
 		return err
 	}
@@ -113,7 +123,6 @@ func (a *app) openDoors(ctx context.Context, n *node.Node) error {
 	case <-ctx.Done():
 		return server.Run(ctx)
 	}
-	ctx, cancel := context.WithCancel(ctx)
 	told := make(chan error, 1)
 	go func() {
 		err := a.announce(ctx, n)

@@ -37,14 +37,14 @@ type Server struct {
 }
 
 // Listen binds the socket of the home that n has open; the lock that n holds
-// on it is what allows a stale socket to be removed. Nothing is answered
+// on it is what allows a stale socket to be removed. page may be nil. Nothing is answered
 // before Run. What goes wrong inside a request is written to logger.
-func Listen(home string, n *node.Node, logger *log.Logger) (*Server, error) {
+func Listen(home string, n *node.Node, page OpenPage, logger *log.Logger) (*Server, error) {
 	l, err := listen(home)
 	if err != nil {
 		return nil, err
 	}
-	return newServer(netutil.LimitListener(l, maxConns), newHandler(n), logger), nil
+	return newServer(netutil.LimitListener(l, maxConns), newHandler(n, page), logger), nil
 }
 
 func newServer(l net.Listener, h http.Handler, logger *log.Logger) *Server {
@@ -80,15 +80,6 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	return nil
-}
-
-// Serve is Listen and Run in one.
-func Serve(ctx context.Context, home string, n *node.Node) error {
-	s, err := Listen(home, n, nil)
-	if err != nil {
-		return err
-	}
-	return s.Run(ctx)
 }
 
 // in returns the moment d from now, for the deadlines of connections.

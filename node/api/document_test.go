@@ -36,7 +36,7 @@ func (m *listedMux) HandleFunc(pattern string, h func(http.ResponseWriter, *http
 // The document lists exactly the routes that are there.
 func TestDocumentListsEveryRoute(t *testing.T) {
 	var mux listedMux
-	register(&mux, nil)
+	register(&mux, nil, nil)
 	d, _ := readDocument(t, guard(&mux.ServeMux))
 	var listed []string
 	for path, methods := range d.Paths {
@@ -65,7 +65,7 @@ type checked struct {
 
 func newChecked(t *testing.T) *checked {
 	t.Helper()
-	_, text := readDocument(t, newHandler(nil))
+	_, text := readDocument(t, newHandler(nil, nil))
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 	must(t, err)
 	c := jsonschema.NewCompiler()
@@ -247,6 +247,8 @@ func TestDocumentIsTrue(t *testing.T) {
 		must(t, err)
 		resp.Body.Close()
 	}
+	_, err = ann.OpenPage(t.Context())
+	must(t, err)
 	_, err = ann.Stop(t.Context())
 	must(t, err)
 	if unseen := k.unseen(); len(unseen) > 0 {

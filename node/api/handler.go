@@ -13,15 +13,15 @@ import (
 	"conclave/node"
 )
 
-// newHandler builds the whole API over n.
-func newHandler(n *node.Node) http.Handler {
+// newHandler builds the whole API over n; page opens the page for a browser.
+func newHandler(n *node.Node, page OpenPage) http.Handler {
 	mux := http.NewServeMux()
-	register(mux, n)
+	register(mux, n, page)
 	return guard(mux)
 }
 
 // register puts every route on mux, and the document that lists them.
-func register(mux humago.Mux, n *node.Node) {
+func register(mux humago.Mux, n *node.Node, page OpenPage) {
 	a := humago.New(mux, config())
 	registerGroups(a, n)
 	registerPeople(a, n)
@@ -29,6 +29,7 @@ func register(mux humago.Mux, n *node.Node) {
 	registerKeys(a, n)
 	registerEvents(a, n)
 	registerBackup(a, n)
+	registerPage(a, page)
 	registerLife(a, n)
 	registerEvidence(a, n)
 	serveMetrics(mux, a, n)

@@ -74,7 +74,7 @@ func TestAbuse_LO08_SlowClientsAreClosed(t *testing.T) {
 		"half body":   half + "\r\n{",
 	} {
 		t.Run(name, func(t *testing.T) {
-			serveHere(t, newHandler(nil), func(t *testing.T, p pipes) {
+			serveHere(t, newHandler(nil, nil), func(t *testing.T, p pipes) {
 				c := p.dial()
 				defer c.Close()
 				go io.WriteString(c, sent)
@@ -110,7 +110,7 @@ func TestAbuse_LO08_ReaderThatStopsIsClosed(t *testing.T) {
 }
 
 func TestAbuse_LO08_LargeRequestsAreRefused(t *testing.T) {
-	h := newHandler(nil)
+	h := newHandler(nil, nil)
 	t.Run("body", func(t *testing.T) {
 		body := &counted{r: io.LimitReader(zeros{}, 100<<20)}
 		r := httptest.NewRequest(http.MethodPost, "/v1/kick", body)
@@ -235,7 +235,7 @@ func readDocument(t *testing.T, h http.Handler) (document, string) {
 }
 
 func TestDocument(t *testing.T) {
-	h := newHandler(nil)
+	h := newHandler(nil, nil)
 	d, text := readDocument(t, h)
 	if d.OpenAPI != "3.1.0" || len(d.Paths) < 20 {
 		t.Errorf("OpenAPI %q with %d paths", d.OpenAPI, len(d.Paths))
@@ -257,7 +257,7 @@ func TestDocument(t *testing.T) {
 // Every route refuses the methods it does not list: nothing that changes
 // something answers a GET.
 func TestAbuse_LO06_OtherMethodsAreRefused(t *testing.T) {
-	h := newHandler(nil)
+	h := newHandler(nil, nil)
 	d, _ := readDocument(t, h)
 	for path, methods := range d.Paths {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
@@ -279,7 +279,7 @@ func TestAbuse_LO06_OtherMethodsAreRefused(t *testing.T) {
 }
 
 func TestAbuse_LO07_OverridesAreRefused(t *testing.T) {
-	h := newHandler(nil)
+	h := newHandler(nil, nil)
 	for _, c := range []struct {
 		method, target, body string
 		status               int

@@ -28,7 +28,7 @@ func runNode(t *testing.T, peers ...string) string {
 	ctx, cancel := context.WithCancel(context.Background())
 	ran, served := make(chan error, 1), make(chan error, 1)
 	go func() { ran <- n.Run(ctx) }()
-	server, err := Listen(home, n, log.New(io.Discard, "", 0))
+	server, err := Listen(home, n, func(context.Context) (string, error) { return "http://127.0.0.1:1/#", nil }, log.New(io.Discard, "", 0))
 	must(t, err)
 	<-n.Ready()
 	doors, closeDoors := context.WithCancel(ctx)

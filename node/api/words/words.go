@@ -63,6 +63,31 @@ func KeyLife(age string, messages uint64) string {
 	return strings.Join(limits, " or ")
 }
 
+// Reason says why a key came to be.
+func Reason(reason string) string {
+	switch reason {
+	case "create":
+		return "the first"
+	case "admitted":
+		return "somebody joined"
+	case "removed":
+		return "somebody left or was removed"
+	case "encryption-on":
+		return "encryption was switched on"
+	case "age":
+		return "the old one had served its time"
+	case "messages":
+		return "the old one had served its messages"
+	case "request":
+		return "on request"
+	case "rescue":
+		return "nobody could hand over the old one"
+	case "cover":
+		return "so that everyone has it"
+	}
+	return Line(reason)
+}
+
 // RotateBy says who may replace the key.
 func RotateBy(who string) string {
 	switch who {

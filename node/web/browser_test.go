@@ -1,0 +1,277 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"conclave/node"
+	"conclave/node/api"
+)
+
+// patience is more time than anything takes that a test waits for.
+const patience = 2 * time.Minute
+
+// chromium finds the browser. Only the full run insists on it.
+func chromium(t testing.TB) string {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		if os.Getenv("CONCLAVE_TEST") == "all" {
+			t.Fatal("chromium is not installed")
+		}
+		t.Skip("chromium is not installed")
+	}
+	return path
+}
+
+// visitor is somebody with a node of their own and a browser before its page.
+type visitor struct {
+	*node.Node
+	t    testing.TB
+	name string
+	door *Door
+	ctx  context.Context // of the browser's tab
+	home string
+}
+
+func newVisitor(t testing.TB, name string, others ...*visitor) *visitor {
+	t.Helper()
+	v := &visitor{t: t, name: name, home: filepath.Join(t.TempDir(), name)}
+	cfg := node.Config{Home: v.home, Listen: []string{"/ip4/127.0.0.1/tcp/0"}}
+	for _, o := range others {
+		s, err := o.Status(t.Context())
+		must(t, err)
+		cfg.Peers = append(cfg.Peers, s.Addrs[0]+"/p2p/"+s.PeerID)
+	}
+	n, err := node.Open(cfg)
+	must(t, err)
+	v.Node = n
+	ctx, cancel := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() { ran <- n.Run(ctx) }()
+	<-n.Ready()
+	v.door, err = Open("127.0.0.1:0", api.Handler(n), log.New(io.Discard, "", 0))
+	must(t, err)
+	doorCtx, closeDoor := context.WithCancel(ctx)
+	served := make(chan error, 1)
+	go func() { served <- v.door.Run(doorCtx) }()
+	t.Cleanup(func() {
+		closeDoor()
+		must(t, <-served)
+		cancel()
+		must(t, <-ran)
+	})
+	return v
+}
+
+// browse opens the page in a browser of its own.
+func (v *visitor) browse(width, height int, flags ...chromedp.ExecAllocatorOption) {
+	v.t.Helper()
+	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.ExecPath(chromium(v.t)), chromedp.WindowSize(width, height))
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), append(opts, flags...)...)
+	v.t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithLogf(v.t.Logf))
+	v.t.Cleanup(cancel)
+	v.ctx = ctx
+	link, err := v.door.Link()
+	must(v.t, err)
+	must(v.t, chromedp.Do(ctx, chromedp.Navigate(link)))
+	v.sees("you are")
+}
+
+// eval returns what an expression is in the page.
+func eval[T any](v *visitor, expression string) T {
+	v.t.Helper()
+	ctx, cancel := context.WithTimeout(v.ctx, patience)
+	defer cancel()
+	out, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		v.t.Fatalf("%s: %s: %v", v.name, expression, err)
+	}
+	return out
+}
+
+// until waits for an expression to be true in the page.
+func (v *visitor) until(what, expression string) {
+	v.t.Helper()
+	for end := time.Now().Add(patience); !eval[bool](v, "!!("+expression+")"); time.Sleep(30 * time.Millisecond) {
+		if time.Now().After(end) {
+			v.shoot("failed")
+			v.t.Fatalf("%s still waits for %s; the page says\n%s", v.name, what, eval[string](v, "document.body.innerText"))
+		}
+	}
+}
+
+func quoted(s string) string {
+	b, _ := json.Marshal(s)
+	return string(b)
+}
+
+// sees waits for a text that can be seen.
+func (v *visitor) sees(text string) {
+	v.t.Helper()
+	v.until(fmt.Sprintf("%q", text), "document.body.innerText.includes("+quoted(text)+")")
+}
+
+// press clicks with the mouse on a button by the text or name on it: in the
+// dialog on top, where one is open.
+func (v *visitor) press(label string) {
+	v.t.Helper()
+	find := `[...([...document.querySelectorAll("dialog[open]")].at(-1) || document).querySelectorAll("button")].find((b) => !b.disabled && b.offsetParent !== null && ` +
+		`(b.innerText.trim().replace(/^[★◆●○]\s*/, "").startsWith(` + quoted(label) + `) || b.getAttribute("aria-label") === ` + quoted(label) + `))`
+	v.until("the button "+label, find)
+	at := eval[[]float64](v, `(() => { const b = `+find+`; b.scrollIntoView({block: "center"}); const r = b.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()`)
+	must(v.t, chromedp.Do(v.ctx, chromedp.MouseClickXY(at[0], at[1])))
+}
+
+// types writes into the field with this label, by the keyboard.
+func (v *visitor) types(label, text string) {
+	v.t.Helper()
+	field := `[...document.querySelectorAll("dialog[open] label")].find((l) => l.innerText.startsWith(` + quoted(label) + `))?.querySelector("input,select,textarea")`
+	v.until("the field "+label, field)
+	eval[bool](v, "("+field+".focus(), true)")
+	must(v.t, chromedp.Do(v.ctx, chromedp.KeyEvent(text)))
+}
+
+// says writes a line into the conversation and sends it by Enter.
+func (v *visitor) says(text string) {
+	v.t.Helper()
+	eval[bool](v, `(document.querySelector("textarea").focus(), true)`)
+	must(v.t, chromedp.Do(v.ctx, chromedp.KeyEvent(text+"\r")))
+}
+
+// shoot keeps a picture, where somebody wants to look: CONCLAVE_SHOTS names a
+// folder.
+func (v *visitor) shoot(name string) {
+	v.t.Helper()
+	dir := os.Getenv("CONCLAVE_SHOTS")
+	if dir == "" {
+		return
+	}
+	for _, size := range [][2]int64{{390, 844}, {900, 800}, {1440, 900}} {
+		must(v.t, chromedp.Do(v.ctx, chromedp.EmulateViewport(size[0], size[1]), chromedp.Sleep(300*time.Millisecond)))
+		b, err := chromedp.Run(v.ctx, chromedp.CaptureScreenshot())
+		must(v.t, err)
+		must(v.t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%s-%d.png", name, v.name, size[0])), b, 0o600))
+	}
+}
+
+// TestTwoBrowsers: two people, each with a node and a browser, make a group, join,
+// let in, talk, replace the key and leave, by mouse and keyboard alone.
+func TestTwoBrowsers(t *testing.T) {
+	ann := newVisitor(t, "ann")
+	bob := newVisitor(t, "bob", ann)
+	ann.browse(1440, 900)
+	bob.browse(1440, 900)
+	bob.sees("No group yet")
+	bob.shoot("empty")
+	ann.press("New group")
+	ann.types("Name", "team")
+	ann.shoot("create")
+	ann.press("Create")
+	ann.sees("Nobody else is here")
+	ann.shoot("alone")
+
+	bob.press("Join")
+	bob.types("Link, or peer ID", ann.ID().PeerID+"/team")
+	bob.types("A line for who decides", "from the meetup")
+	bob.shoot("join")
+	bob.press("Ask")
+	bob.sees("waiting for the answer")
+	ann.sees("from the meetup")
+	ann.shoot("request")
+	ann.press("Approve")
+	bob.sees("sealed · key 2")
+
+	ann.says("who brings the <b>projector</b>?")
+	bob.sees("who brings the <b>projector</b>?")
+	bob.says("me")
+	ann.sees("me")
+	ann.until("that it is read by bob", `document.querySelector(".own .tick")?.textContent === "✓✓"`)
+	ann.shoot("talk")
+
+	ann.press("key 2") // in the timeline
+	ann.sees("held by")
+	if n := eval[int](ann, `document.querySelectorAll(".log .marked").length`); n != 3 { // and the one that says that the key came
+		t.Errorf("%d lines are marked as sealed under the key that was chosen", n)
+	}
+	ann.shoot("timeline")
+	ann.press("key 2")
+
+	ann.press("Invite")
+	ann.press("Make a link")
+	ann.sees("Shown once")
+	ann.shoot("invite")
+	ann.press("Close")
+	ann.press("·" + bob.ID().PeerID[len(bob.ID().PeerID)-6:])
+	ann.sees("Read this number")
+	ann.shoot("verify")
+	ann.press("We compared them")
+	ann.press("Health of this node")
+	ann.sees("takes what is written")
+	ann.shoot("health")
+	ann.press("Close")
+	ann.press("Group")
+	ann.press("Turn encryption off")
+	ann.press("Yes")
+	ann.sees("PLAIN · anyone relaying can read")
+	ann.until("the box is there", `document.querySelector(".plainly input")?.offsetParent`)
+	eval[bool](ann, `(document.querySelector(".plainly input").click(), true)`)
+	ann.says("the room is 4.12")
+	bob.sees("the room is 4.12")
+	if !eval[bool](bob, `[...document.querySelectorAll(".plainline")].some((l) => l.innerText.toUpperCase().startsWith("PLAIN"))`) {
+		t.Error("a plain line looks like any other")
+	}
+	for _, v := range []*visitor{ann, bob} {
+		if !eval[bool](v, `getComputedStyle(document.querySelector(".plainline")).backgroundImage.includes("gradient")`) {
+			t.Errorf("a plain line has no background of its own at %s", v.name)
+		}
+	}
+	ann.shoot("plain")
+	ann.press("Group")
+	ann.press("Turn encryption on")
+	ann.sees("sealed · key 3")
+	ann.says("sealed again")
+	bob.sees("sealed again")
+	if n := eval[int](bob, `document.querySelectorAll(".plainline").length`); n != 1 {
+		t.Errorf("%d lines are plain", n)
+	}
+	if eval[bool](ann, `document.querySelector(".compose").classList.contains("plain")`) {
+		t.Error("the place to write still says that it is plain")
+	}
+
+	bob.press("Group")
+	bob.press("Leave the group")
+	bob.press("Yes")
+	ann.sees("sealed · key 4")
+	ann.shoot("left")
+	if errs := eval[string](ann, `document.querySelectorAll(".problem").length + ""`); errs != "0" {
+		t.Errorf("%s problems are shown", errs)
+	}
+}
+
+// TestSignedOut: without a session, or after the node has forgotten it, the page
+// says how to come in.
+func TestSignedOut(t *testing.T) {
+	ann := newVisitor(t, "ann")
+	ann.browse(1000, 700)
+	ann.door.mu.Lock()
+	clear(ann.door.sessions)
+	ann.door.mu.Unlock()
+	must(t, chromedp.Do(ann.ctx, chromedp.Reload()))
+	ann.sees("conclave web")
+	if text := eval[string](ann, "document.body.innerText"); strings.Contains(text, ann.ID().PeerID[:12]) {
+		t.Error("it tells who this is")
+	}
+}

@@ -1,0 +1,130 @@
+// The frame: signing in, the list of groups, and which parts are in view.
+import { enter, forget, signedIn } from "./api.js";
+import { fill, h, problem, safe, who } from "./dom.js";
+import { begin, on, state } from "./store.js";
+import { load, w } from "./words.js";
+import { askCreate, askJoin, showHealth, showNearby } from "./panels.js";
+import "./people.js";
+import "./talk.js";
+
+class App extends HTMLElement {
+  async connectedCallback() {
+    document.addEventListener("signedout", () => (forget(), this.signedOut()));
+    try {
+      await this.signIn();
+      if (!signedIn()) return this.signedOut();
+      await load();
+      this.build();
+      await begin();
+      addEventListener("hashchange", () => this.select(this.chosen()));
+      this.select(this.chosen() || this.first());
+    } catch (e) {
+      if (e.status === 401) return this.signedOut();
+      this.replaceChildren(h("main", { class: "alone" }, h("h1", {}, "conclave"), problem(e)));
+    }
+  }
+
+  // signIn uses the secret behind the #, and takes it out of the address.
+  async signIn() {
+    const secret = /^#([0-9a-f]{64})$/.exec(location.hash)?.[1];
+    if (!secret) return;
+    history.replaceState(null, "", "/");
+    try {
+      await enter(secret);
+    } catch (e) {
+      if (!signedIn()) throw e;
+    }
+  }
+
+  signedOut() {
+    this.replaceChildren(h("main", { class: "alone" }, h("h1", {}, "conclave"),
+      h("p", {}, "This page is not signed in, or no more. Open it again with:"), h("p", {}, h("code", {}, "conclave web"))));
+  }
+
+  build() {
+    this.list = h("nav", { class: "groups", "aria-label": "Groups" });
+    this.talk = h("c-talk");
+    this.people = h("c-people");
+    this.offline = h("p", { class: "offline", role: "status", hidden: true }, "The node does not answer. It is tried again.");
+    this.replaceChildren(this.offline, this.list, this.talk, this.people);
+    on((what) => {
+      if (["groups", "requests", "invitations", "joins", "health", "unread"].includes(what)) this.drawList();
+      if (what === "online") this.offline.hidden = state.online;
+      if (what === "groups" && !this.gid && this.first()) this.select(this.first());
+    });
+    document.addEventListener("keydown", (e) => this.key(e));
+    document.addEventListener("show", (e) => this.setAttribute("view", e.detail));
+    document.addEventListener("choose", (e) => this.go(e.detail));
+  }
+
+  chosen() {
+    const gid = /^#g=([0-9a-f]{64})$/.exec(location.hash)?.[1];
+    return state.groups.some((g) => g.group_id === gid) ? gid : null;
+  }
+
+  first() {
+    return matchMedia("(min-width: 700px)").matches ? state.groups[0]?.group_id : null;
+  }
+
+  go(gid) {
+    if (location.hash === "#g=" + gid) this.select(gid);
+    else location.hash = "g=" + gid;
+  }
+
+  select(gid) {
+    this.gid = gid;
+    state.unread.delete(gid);
+    state.epoch = null;
+    this.setAttribute("view", gid ? "talk" : "groups");
+    this.talk.show(gid);
+    this.people.show(gid);
+    this.drawList();
+  }
+
+  drawList() {
+    const bad = (state.health || []).filter((f) => f.state === "act").length;
+    fill(this.list, [
+      h("header", {}, h("h1", {}, "conclave"),
+        h("button", { type: "button", class: bad ? "health bad" : "health", onclick: showHealth, "aria-label": "Health of this node" }, bad ? `${bad} to mend` : state.health ? "all well" : "…")),
+      h("p", { class: "me" }, "you are ", who("", state.self || "")),
+      ...state.groups.map((g) => this.row(g)),
+      state.groups.length ? null : this.empty(),
+      ...state.invitations.map((i) => h("button", { type: "button", class: "row call", onclick: () => this.invited(i) }, h("span", { class: "name" }, "Invitation: ", safe(i.name)))),
+      ...state.joins.filter((j) => j.state !== "joined").map((j) => h("p", { class: "row waiting" }, w("join." + j.state), j.peer_id ? [" ", who("", j.peer_id)] : null)),
+      h("footer", {},
+        h("button", { type: "button", onclick: askCreate }, "New group"),
+        h("button", { type: "button", onclick: () => askJoin() }, "Join"),
+        h("button", { type: "button", onclick: showNearby }, "Nearby")),
+    ]);
+  }
+
+  row(g) {
+    const asked = state.requests.filter((r) => r.group_id === g.group_id && r.state === "pending").length;
+    const unread = state.unread.get(g.group_id);
+    return h("button", { type: "button", class: "row" + (g.e2ee ? "" : " plain"), "aria-current": g.group_id === this.gid ? "page" : false, onclick: () => this.go(g.group_id) },
+      h("span", { class: "name" }, h("bdi", {}, safe(g.name || "conversation"))),
+      g.e2ee ? null : h("span", { class: "tag" }, w("plain")),
+      asked ? h("span", { class: "badge call", title: "want to join" }, `${asked} asking`) : null,
+      unread ? h("span", { class: "badge" }, unread > 99 ? "99+" : String(unread)) : null);
+  }
+
+  empty() {
+    return h("div", { class: "empty" }, h("p", {}, "No group yet."), h("p", {}, "Make one and send somebody the line that lets them in, or join by a link or a peer ID that you were given."));
+  }
+
+  async invited(i) {
+    const { showInvitation } = await import("./panels.js");
+    showInvitation(i);
+  }
+
+  key(e) {
+    if (e.altKey && (e.key === "ArrowDown" || e.key === "ArrowUp")) {
+      const at = state.groups.findIndex((g) => g.group_id === this.gid);
+      const next = state.groups[at + (e.key === "ArrowDown" ? 1 : -1)];
+      if (next) this.go(next.group_id);
+      e.preventDefault();
+    }
+  }
+}
+
+customElements.define("c-app", App);

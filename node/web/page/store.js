@@ -1,0 +1,104 @@
+// What the page knows, and how it learns it. Whatever the node says has changed is
+// read again, soon and once.
+import { all, follow, get } from "./api.js";
+
+export const state = {
+  self: null, // peer ID
+  online: true,
+  status: null,
+  groups: [],
+  requests: [],
+  invitations: [],
+  joins: [],
+  health: null,
+  members: new Map(), // by group
+  keys: new Map(),
+  info: new Map(),
+  progress: new Map(),
+  unread: new Map(),
+  epoch: null, // selected in the timeline
+};
+
+const listeners = new Set();
+
+// on has f told what changed: "groups", "people", "log", "log:NEW", ...
+export const on = (f) => (listeners.add(f), () => listeners.delete(f));
+export const tell = (what, gid, event) => listeners.forEach((f) => f(what, gid, event));
+
+const due = new Map();
+
+// soon runs a reading once, however often it is asked for meanwhile.
+function soon(key, read) {
+  if (due.has(key)) return;
+  due.set(key, setTimeout(async () => {
+    due.delete(key);
+    try {
+      await read();
+    } catch (e) {
+      if (e.error !== "no_node" && e.status !== 401) console.warn(key, e.message);
+    }
+  }, 120));
+}
+
+export const groups = async () => ((state.groups = await all("/v1/groups")), tell("groups"));
+export const requests = async () => ((state.requests = await all("/v1/requests")), tell("requests"));
+export const invitations = async () => ((state.invitations = await all("/v1/invitations")), tell("invitations"));
+export const joins = async () => ((state.joins = await all("/v1/joins")), tell("joins"));
+export const health = async () => ((state.health = await all("/v1/doctor")), tell("health"));
+
+export async function people(gid) {
+  const [members, keys, info] = await Promise.all([all("/v1/members", { group: gid }), all("/v1/keys", { group: gid }), get("/v1/group", { group: gid })]);
+  state.members.set(gid, members);
+  state.keys.set(gid, keys.reverse());
+  state.info.set(gid, info);
+  tell("people", gid);
+}
+
+const everything = () => Promise.all([groups(), requests(), invitations(), joins(), health()]);
+
+// begin reads everything and then what changes.
+export async function begin() {
+  state.status = await get("/v1/status");
+  state.self = state.status.peer_id;
+  await everything();
+  follow(heard, (up) => {
+    if (state.online !== up) {
+      state.online = up;
+      tell("online");
+    }
+  });
+  setInterval(() => document.hidden || soon("health", health), 30000);
+}
+
+function heard(e) {
+  if (e.type === "again" || e.type === "ready") {
+    soon("everything", async () => (await everything(), tell("again")));
+    return;
+  }
+  if (e.type !== "message") return;
+  const { kind, group_id: gid } = e.data;
+  switch (kind) {
+    case "log":
+      tell("log", gid, e.data.line);
+      soon("groups", groups);
+      break;
+    case "request":
+      soon("requests", requests);
+      break;
+    case "invitation":
+      soon("invitations", invitations);
+      break;
+    case "join":
+      soon("joins", joins);
+      soon("groups", groups);
+      break;
+    case "progress":
+      state.progress.set(gid, e.data.data);
+      tell("progress", gid);
+      break;
+    default: // group, delivered, alarm and what is to come
+      soon("groups", groups);
+      tell("log", gid, null);
+  }
+  if (kind !== "progress" && state.members.has(gid)) soon("people" + gid, () => people(gid));
+}
