@@ -143,3 +143,81 @@ func TestMUST_94_ApprovalMints(t *testing.T) {
 		}
 	}
 }
+
+func TestMUST_119_KeptRequests(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
+	alice, bob, carol := w.all[0], w.all[1], w.all[2]
+	x, y := w.outsider(200), w.outsider(201)
+	good := JoinRequest{Approver: bob.me, Group: w.gid[:], Bundle: x.bundle.Raw(), Note: "hi", Time: w.now}
+	signed := func(change func(r *JoinRequest)) []byte {
+		r := good
+		change(&r)
+		return SignJoinRequest(x.id, r)
+	}
+	if r, err := alice.KeptRequest(signed(func(*JoinRequest) {}), bob.me, w.now); err != nil || r.Peer != x.me || r.Note != "hi" {
+		t.Fatalf("a sound request: %+v, %v", r, err)
+	}
+	for _, r := range []JoinRequest{{Group: w.gid[:]}, {Name: "team"}, {}} {
+		r.Approver, r.Bundle, r.Time = alice.me, x.bundle.Raw(), w.now
+		if _, err := alice.KeptRequest(SignJoinRequest(x.id, r), carol.me, w.now); err != nil {
+			t.Errorf("one for the owner, by whatever member: %v", err)
+		}
+	}
+	forged := good
+	forged.Peer = x.me
+	for name, c := range map[string]struct {
+		b      []byte
+		keeper PeerID
+		want   error
+	}{
+		"by another member":        {signed(func(*JoinRequest) {}), carol.me, ErrBody},
+		"by nobody's member":       {signed(func(r *JoinRequest) { r.Approver = y.me }), y.me, ErrNotMember},
+		"for another group":        {signed(func(r *JoinRequest) { r.Group = make([]byte, 32) }), bob.me, ErrBody},
+		"for a name alone":         {signed(func(r *JoinRequest) { r.Group, r.Name = nil, "team" }), bob.me, ErrBody},
+		"for the owner's other":    {signed(func(r *JoinRequest) { r.Approver, r.Group = alice.me, make([]byte, 32) }), bob.me, ErrBody},
+		"signed by the keeper":     {bob.id.Sign(keys.LabelJoin, Hash{}, keys.Marshal(&forged)).Encode(), bob.me, keys.ErrSignature},
+		"with another's bundle":    {signed(func(r *JoinRequest) { r.Bundle = y.bundle.Raw() }), bob.me, ErrBody},
+		"that is larger than all":  {make([]byte, MaxPayload+1), bob.me, ErrSize},
+		"that is no record at all": {[]byte("hello"), bob.me, ErrEncoding},
+	} {
+		if _, err := alice.KeptRequest(c.b, c.keeper, w.now); !errors.Is(err, c.want) {
+			t.Errorf("a request %s: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+func TestMUST_120_KeptRequestsAreAnsweredOnce(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob")
+	alice, bob := w.all[0], w.all[1]
+	x := w.outsider(200)
+	w.all = append(w.all, x)
+	at := func(time uint64) []byte {
+		return SignJoinRequest(x.id, JoinRequest{Approver: bob.me, Group: w.gid[:], Bundle: x.bundle.Raw(), Time: time})
+	}
+	judge := func(what string, b []byte, want error) {
+		t.Helper()
+		if _, err := alice.KeptRequest(b, bob.me, w.now); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", what, err, want)
+		}
+	}
+	first := at(w.now)
+	judge("at first", first, nil)
+	judge("an old one", at(w.now-MaxKeptAge-1), ErrStale)
+	judge("one of tomorrow", at(w.now+maxKeptAhead+1), ErrStale)
+	w.admit(alice, x)
+	judge("of a member", at(w.now+1), ErrDependency)
+	w.now += 1000
+	w.must(x, Quit{})
+	judge("again, after the admission", first, ErrStale)
+	judge("again, after the LEAVE", at(w.now), ErrStale)
+	w.now += 1000
+	judge("a new wish", at(w.now), nil)
+	w.admit(alice, x)
+	w.now += 1000
+	w.must(alice, Remove{Peer: x.me})
+	judge("again, after the KICK", at(w.now), ErrStale)
+	judge("a new wish after the KICK", at(w.now+1), nil)
+	w.admit(alice, x)
+	w.must(alice, Remove{Peer: x.me, Ban: true})
+	judge("of somebody banned", at(w.now+1), ErrBanned)
+}

@@ -34,7 +34,8 @@ type joinRef struct {
 	GID   keys.Hash   `json:"gid"`   // zero while not known
 	Group string      `json:"group"` // as the person gave it, "" if not
 	Note  string      `json:"note"`
-	State string      `json:"state"` // requested, joined, declined
+	State string      `json:"state"`          // requested, joined, declined
+	Kept  bool        `json:"kept,omitempty"` // by a member, for those who may approve
 	Since time.Time   `json:"since"`
 	Link  string      `json:"link,omitempty"` // by which to come in; peer is the first of those it names
 }

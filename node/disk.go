@@ -29,6 +29,7 @@ import (
 //	/o/<shown>/x/<author>/<lane>/<seq>/<kind>           where people see it
 //	/lost                                  lane of the time when records were lost
 //	/keep, /purge, /r, /f                  of retention: see there
+//	/k, /a                                 requests kept for others: see there
 //	/local                                 what this node alone decided
 const localKey = "/local"
 

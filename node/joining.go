@@ -31,6 +31,8 @@ func (n *Node) serveStreams() {
 	n.serve(protoSync, n.serveSync)
 	n.serve(protoOffer, n.serveOffer)
 	n.serve(protoLink, n.serveLink)
+	n.serve(protoKept, n.serveKept)
+	n.serve(protoSeek, n.serveSeek)
 }
 
 // serveJoin answers a request to join one of this node's groups.
@@ -45,6 +47,11 @@ func (n *Node) serveJoin(ctx context.Context, s *mesh.Stream) {
 		s.Reset()
 		return
 	}
+	n.answerFor(ctx, s, req)
+}
+
+// answerFor answers a request for one of this node's groups.
+func (n *Node) answerFor(ctx context.Context, s *mesh.Stream, req group.JoinRequest) {
 	r, status, err := n.groupAskedFor(ctx, req)
 	if err != nil {
 		s.Reset() // this node is stopping: that is no answer
@@ -61,7 +68,7 @@ func (n *Node) serveJoin(ctx context.Context, s *mesh.Stream) {
 }
 
 // groupAskedFor finds the group that a request means: by ID, by name, or the
-// only one that this person owns. None is ever listed.
+// only one that the person owns whom it is for. None is ever listed.
 func (n *Node) groupAskedFor(ctx context.Context, req group.JoinRequest) (*room, joinStatus, error) {
 	var fits []*room
 	for _, r := range n.allRooms() {
@@ -72,11 +79,12 @@ func (n *Node) groupAskedFor(ctx context.Context, req group.JoinRequest) (*room,
 				if keys.Hash(req.Group) == r.gid {
 					fits = append(fits, r)
 				}
+			case req.Approver != n.me && m.Owner() != req.Approver: // for the owner, and kept for them
 			case req.Name != "":
 				if m.Settings().Name == req.Name || isPrefix(req.Name, r.gid) {
 					fits = append(fits, r)
 				}
-			case m.Owner() == n.me:
+			case m.Owner() == req.Approver:
 				fits = append(fits, r)
 			}
 		})
@@ -102,7 +110,12 @@ func (r *room) answerJoin(ctx context.Context, s *mesh.Stream, req group.JoinReq
 		return err
 	}
 	gid := r.gid
-	if err := put(s, joinAnswer{Status: status, GID: gid[:]}); err != nil || status != joinJoined {
+	forOwner := req.Approver != r.n.me
+	a := joinAnswer{Status: status, GID: gid[:]}
+	if forOwner && status != joinJoined {
+		a.GID = nil // a neighbour is told of a group when it is let in
+	}
+	if err := put(s, a); err != nil || status != joinJoined {
 		return err
 	}
 	var miss group.Missing
@@ -113,6 +126,11 @@ func (r *room) answerJoin(ctx context.Context, s *mesh.Stream, req group.JoinReq
 		eids = m.Servable(s.Peer(), keysPerAsk)
 	}); err != nil || refused != nil {
 		return errors.Join(err, refused)
+	}
+	if forOwner && len(miss.Records) > 0 { // causes come first: that is the GENESIS
+		if err := put(s, founding{Genesis: miss.Records[0]}); err != nil {
+			return err
+		}
 	}
 	if err := r.giveBatches(ctx, s, group.Missing{Records: miss.Records, Bases: miss.Bases}); err != nil {
 		return err
@@ -144,8 +162,10 @@ func (r *room) judgeJoin(ctx context.Context, s *mesh.Stream, req group.JoinRequ
 	switch {
 	case errors.Is(err, group.ErrBanned):
 		return joinBanned, nil
+	case errors.Is(err, group.ErrNotAllowed) && member:
+		return joinJoined, nil
 	case errors.Is(err, group.ErrNotAllowed):
-		return joinRefused, nil
+		return r.keepRequest(ctx, s, req)
 	case err != nil:
 		return 0, err
 	}
@@ -179,16 +199,9 @@ func (n *Node) askOne(ctx context.Context, j joinRef, again bool, by *linkProof)
 		return j, err
 	}
 	defer s.Close()
-	entropy, err := keys.NewEntropy()
+	req, err := n.newRequest(j, again)
 	if err != nil {
 		return j, err
-	}
-	req := group.JoinRequest{Approver: j.Peer, Nonce: keys.Derive(entropy, "join", 0), Bundle: n.ownBundle().Raw(), Note: j.Note, Again: again}
-	switch {
-	case j.GID != keys.Hash{}:
-		req.Group = j.GID[:]
-	default:
-		req.Name = j.Group
 	}
 	if err := s.WriteFrame(group.SignJoinRequest(n.self, req)); err != nil {
 		return j, err
@@ -208,13 +221,33 @@ func (n *Node) askOne(ctx context.Context, j joinRef, again bool, by *linkProof)
 		}
 		j.GID = keys.Hash(a.GID)
 	}
+	if a.Status == joinKept && len(req.Group) == 0 && len(a.GID) == 32 {
+		return n.askOne(ctx, j, again, by) // signed for that group: by its name alone nobody could keep it
+	}
 	return n.takeAnswer(ctx, s, j, a.Status)
+}
+
+// newRequest is a request as this node signs it now.
+func (n *Node) newRequest(j joinRef, again bool) (group.JoinRequest, error) {
+	entropy, err := keys.NewEntropy()
+	if err != nil {
+		return group.JoinRequest{}, err
+	}
+	req := group.JoinRequest{
+		Approver: j.Peer, Nonce: keys.Derive(entropy, "join", 0), Bundle: n.ownBundle().Raw(), Note: j.Note, Again: again, Time: n.clock(),
+	}
+	if j.GID != (keys.Hash{}) {
+		req.Group = j.GID[:]
+	} else {
+		req.Name = j.Group
+	}
+	return req, nil
 }
 
 func (n *Node) takeAnswer(ctx context.Context, s *mesh.Stream, j joinRef, status joinStatus) (joinRef, error) {
 	switch status {
-	case joinRequested:
-		j.State = stateRequested
+	case joinRequested, joinKept:
+		j.State, j.Kept = stateRequested, status == joinKept
 	case joinJoined:
 		if j.GID == (keys.Hash{}) {
 			return j, group.ErrGroup
@@ -222,9 +255,9 @@ func (n *Node) takeAnswer(ctx context.Context, s *mesh.Stream, j joinRef, status
 		if err := n.adopt(ctx, s, j); err != nil {
 			return j, err
 		}
-		j.State = stateJoined
+		j.State, j.Kept = stateJoined, false
 	case joinDeclined:
-		j.State = stateDeclined
+		j.State, j.Kept = stateDeclined, false
 	case joinBanned:
 		return j, &Error{Kind: NotAllowed, Message: "banned from that group", Hint: "only its owner can lift a ban"}
 	case joinNotFound:
@@ -292,6 +325,11 @@ func (n *Node) keepJoining(ctx context.Context) {
 // tryJoin asks once more and keeps the answer.
 func (n *Node) tryJoin(ctx context.Context, j joinRef) {
 	got, err := n.askJoin(ctx, j, true)
+	if errors.Is(err, mesh.ErrUnreachable) {
+		if near, took := n.askNear(ctx, j, true); took {
+			got, err = near, nil
+		}
+	}
 	var refused *Error
 	if errors.As(err, &refused) && (refused.Kind == NotAllowed || refused.Kind == NotFound) {
 		got.State, err = stateDeclined, nil

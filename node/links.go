@@ -283,7 +283,7 @@ func (n *Node) askByLink(ctx context.Context, j joinRef, again bool) (joinRef, e
 		return awayLast(connected, a.Peer) - awayLast(connected, b.Peer)
 	})
 	proof := l.proof(n.me)
-	last := error(mesh.ErrUnreachable)
+	last, kept := error(mesh.ErrUnreachable), false
 	for _, h := range l.hints {
 		if h.Peer == n.me {
 			continue
@@ -297,7 +297,10 @@ func (n *Node) askByLink(ctx context.Context, j joinRef, again bool) (joinRef, e
 		if err == nil {
 			if one, err = n.askOne(ctx, one, again, &proof); err == nil {
 				one.Peer = j.Peer
-				return one, nil
+				if !one.Kept {
+					return one, nil
+				}
+				j, kept = one, true // another one may be able to answer
 			}
 		}
 		if errors.Is(err, group.ErrLink) {
@@ -307,6 +310,9 @@ func (n *Node) askByLink(ctx context.Context, j joinRef, again bool) (joinRef, e
 		if errors.As(err, &said) || !errors.As(last, &said) {
 			last = err // what somebody says tells more than that another is away
 		}
+	}
+	if kept {
+		return j, nil
 	}
 	return j, last
 }

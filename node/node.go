@@ -38,6 +38,8 @@ type Config struct {
 
 	disk   testDisk
 	timing timing
+
+	loopbackIsNear bool // for tests: loopback counts as the local network
 }
 
 // testDisk stands in for the disk in tests; the zero value is the real one.
@@ -98,6 +100,8 @@ type Node struct {
 
 	naming  chan chan error // state the name now, and say when it is done
 	renamed chan struct{}   // likewise, without an answer
+
+	keepers chan keys.PeerID // ask these for the requests that they keep
 }
 
 // Init makes the identity in a home, or reads it. No node need run. Errors are
@@ -135,7 +139,7 @@ func Open(cfg Config) (*Node, error) {
 		cfg: cfg, log: cfg.Logger, now: wallClock,
 		rooms: map[keys.Hash]*room{}, fatal: make(chan error, 1), ready: make(chan struct{}),
 		delivered: map[keys.Hash]bool{}, asks: make(chan struct{}, 1), offers: make(chan struct{}, 1),
-		naming: make(chan chan error), renamed: make(chan struct{}, 1),
+		naming: make(chan chan error), renamed: make(chan struct{}, 1), keepers: make(chan keys.PeerID, 64),
 	}
 	n.bus = newBus(&n.counts.cutFollowers)
 	n.stopAsked = make(chan struct{})
@@ -240,6 +244,7 @@ func (n *Node) run(ctx context.Context) (err error) {
 	n.wg.Go(func() { n.watchPeers(ctx) })
 	n.wg.Go(func() { n.keepJoining(ctx) })
 	n.wg.Go(func() { n.keepOffering(ctx) })
+	n.wg.Go(func() { n.keepTaking(ctx) })
 	n.wg.Go(func() { n.keepBundle(ctx) })
 	n.wg.Go(func() { n.keepName(ctx) })
 	n.wg.Go(func() { n.keepRetention(ctx) })
@@ -303,6 +308,7 @@ func (n *Node) watchPeers(ctx context.Context) {
 				n.book.note(ev.Peer)
 				n.wakeAskers()
 				n.wakeOffers()
+				n.meetKeeper(ev.Peer)
 			}
 		case <-ctx.Done():
 			return

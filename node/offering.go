@@ -23,8 +23,11 @@ func (n *Node) serveOffer(ctx context.Context, s *mesh.Stream) {
 	}
 	defer put(s, ack{OK: true})
 	if o.Name == "" {
-		if n.awaits(s.Peer()) {
+		if n.awaits(s.Peer()) || n.seeks() && n.near(s.Peer()) {
 			n.wakeAskers()
+		}
+		if o.GID != (keys.Hash{}) {
+			n.meetKeeper(s.Peer())
 		}
 		return
 	}

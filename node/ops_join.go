@@ -74,7 +74,7 @@ func (n *Node) join(ctx context.Context, j joinRef, wait bool) (JoinState, error
 }
 
 func stateOf(j joinRef) JoinState {
-	out := JoinState{State: j.State, PeerID: j.Peer.String()}
+	out := JoinState{State: j.State, PeerID: j.Peer.String(), Kept: j.Kept}
 	if j.GID != (keys.Hash{}) {
 		s := j.GID.String()
 		out.GroupID = &s
@@ -89,6 +89,9 @@ func (n *Node) askUntilReached(ctx context.Context, j joinRef) (joinRef, error) 
 		got, err := n.askJoin(ctx, j, false)
 		if !errors.Is(err, mesh.ErrUnreachable) && !errors.Is(err, mesh.ErrReset) {
 			return got, joinError(ctx, err)
+		}
+		if near, took := n.askNear(ctx, j, false); took {
+			return near, nil
 		}
 		if !pause(ctx, 200*time.Millisecond) {
 			return j, joinError(ctx, mesh.ErrUnreachable)

@@ -28,7 +28,7 @@ func (n *Node) Requests(ctx context.Context, ref string) ([]Request, error) {
 			for _, q := range m.Local().Requests {
 				out = append(out, Request{
 					GroupID: r.gid.String(), PeerID: q.Peer.String(), Fingerprint: q.Peer.Fingerprint(), Note: q.Note, State: "pending",
-					Name: namePtr(names[q.Peer]),
+					Name: namePtr(names[q.Peer]), KeptBy: r.keptBy(q.Peer),
 				})
 			}
 		}); err != nil {
@@ -36,6 +36,15 @@ func (n *Node) Requests(ctx context.Context, ref string) ([]Request, error) {
 		}
 	}
 	return out, nil
+}
+
+// keptBy is the member who kept the request of p, nil where p asked here. Only
+// called from the loop.
+func (r *room) keptBy(p keys.PeerID) *string {
+	if q, ok := r.kept.requests[p]; ok && q.Keeper != (keys.PeerID{}) {
+		return ptr(q.Keeper.String())
+	}
+	return nil
 }
 
 // Approve lets a peer in that asked.
@@ -73,6 +82,7 @@ func (n *Node) answerRequest(ctx context.Context, ref, peer, state string, ev fu
 		if p, found = findAsking(m, peer); found != nil {
 			return
 		}
+		out.KeptBy = r.keptBy(p)
 		for _, q := range m.Local().Requests {
 			if q.Peer == p {
 				out.Note = q.Note
@@ -85,8 +95,16 @@ func (n *Node) answerRequest(ctx context.Context, ref, peer, state string, ev fu
 		return Request{}, personError(err)
 	}
 	out.PeerID, out.Fingerprint = p.String(), p.Fingerprint()
-	err = r.look(ctx, func(m *group.Machine) { out.Epoch = newestHeld(m) })
+	var keeper keys.PeerID
+	err = r.look(ctx, func(m *group.Machine) {
+		out.Epoch = newestHeld(m)
+		keeper = r.kept.requests[p].Keeper
+		r.noteAnswered(p)
+	})
 	n.nudge(p)
+	if keeper != (keys.PeerID{}) {
+		n.meetKeeper(keeper) // which tells it
+	}
 	n.bus.publish(Event{Kind: "request", GroupID: out.GroupID})
 	return out, err
 }

@@ -21,6 +21,8 @@ import (
 //	streams key          40        8          reset           at most one in each round of catch-up: 6.7 a second
 //	streams sync         200       20         reset           a round for each group that both are in, at each connect
 //	streams offer        40        2          reset           an invitation or a nudge for each group
+//	streams kept         20        1          reset           at a connect, a nudge and each minute, for each group
+//	streams seek         10        0.2        reset           a joiner asks each neighbour as often, see askNear
 //	work on the loop     2 s       100 ms     reset           what is missing is worked out on the loop: never more than a tenth of it
 //	envelopes            256       64         "not held"      0.15 ms of sealing each: a hundredth of a core
 //	bytes given          64 MiB    16 MiB     it waits        a history of that size comes at full speed
@@ -50,6 +52,8 @@ func streamQuotas() map[string]*rate.Limiter {
 		protoSync:  rate.NewLimiter(20, 200),
 		protoOffer: rate.NewLimiter(2, 40),
 		protoLink:  rate.NewLimiter(1, 10),
+		protoKept:  rate.NewLimiter(1, 20),
+		protoSeek:  rate.NewLimiter(0.2, 10),
 	}
 }
 
@@ -77,6 +81,7 @@ func newQuota() *quota {
 type quotas struct {
 	peers     *lru.Cache[keys.PeerID, *quota]
 	addresses *lru.Cache[string, *rate.Limiter]
+	sought    *lru.Cache[keys.PeerID, *rate.Limiter] // neighbours that this node asks
 }
 
 func newQuotas() (quotas, error) {
@@ -85,7 +90,11 @@ func newQuotas() (quotas, error) {
 		return quotas{}, err
 	}
 	addresses, err := lru.New[string, *rate.Limiter](quotaPeers)
-	return quotas{peers, addresses}, err
+	if err != nil {
+		return quotas{}, err
+	}
+	sought, err := lru.New[keys.PeerID, *rate.Limiter](quotaPeers)
+	return quotas{peers, addresses, sought}, err
 }
 
 func (q quotas) of(p keys.PeerID) *quota { return remembered(q.peers, p, newQuota) }
@@ -110,7 +119,7 @@ func remembered[K comparable, V any](c *lru.Cache[K, V], k K, fresh func() V) V 
 // serve answers the streams of a protocol, as many as each peer may open.
 func (n *Node) serve(proto string, h func(context.Context, *mesh.Stream)) {
 	n.net.Handle(proto, func(ctx context.Context, s *mesh.Stream) {
-		if !n.quotas.of(s.Peer()).streams[proto].Allow() || (proto == protoJoin || proto == protoLink) && !n.quotas.mayJoin(s.RemoteIP()) {
+		if !n.quotas.of(s.Peer()).streams[proto].Allow() || (proto == protoJoin || proto == protoLink || proto == protoSeek) && !n.quotas.mayJoin(s.RemoteIP()) {
 			n.counts.refusedStreams.Add(1)
 			s.Reset()
 			return

@@ -58,6 +58,7 @@ type room struct {
 	behind  bool  // the Machine was put back, and does not know who is online
 	waiters map[keys.ItemID]chan group.SentItem
 	parked  []group.OutItem // of the backup that this home is from
+	kept    kept            // requests to join, for those who may approve
 	holes   map[hole]uint64 // in logs, that retention made: where each begins
 }
 
@@ -109,7 +110,7 @@ func (n *Node) openRoom(gid keys.Hash, direct *[2]keys.PeerID) (*room, error) {
 	if err := r.reload(n.bundle); err != nil {
 		return nil, err
 	}
-	return r, errors.Join(r.loadParked(), r.loadRetention())
+	return r, errors.Join(r.loadParked(), r.loadRetention(), r.loadKept())
 }
 
 // reload puts the Machine where the disk left it.

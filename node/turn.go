@@ -160,6 +160,7 @@ func (r *room) carryOut(rd *group.Ready) {
 	}
 	if rd.Members != nil {
 		r.swapMembers(rd.Members, rd.Drop)
+		r.releaseKept()
 	}
 	r.out.add(rd.Publish)
 	for _, s := range rd.Seal {

@@ -102,6 +102,7 @@ type JoinState struct {
 	GroupID *string `json:"group_id"`
 	State   string  `json:"state"`             // requested, joined, declined
 	PeerID  string  `json:"peer_id,omitempty"` // who was asked
+	Kept    bool    `json:"kept,omitempty"`    // by a member who may not approve, for those who may
 }
 
 // Request answers `requests`, `approve` and `decline`.
@@ -112,6 +113,7 @@ type Request struct {
 	Note        string  `json:"note"`
 	State       string  `json:"state"` // pending, approved, declined
 	Epoch       *uint64 `json:"epoch"`
+	KeptBy      *string `json:"kept_by,omitempty"` // the member who was asked, and kept the request for those who may approve
 
 	Name *string `json:"name"` // as a group says that both are in
 }

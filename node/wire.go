@@ -14,6 +14,8 @@ const (
 	protoSync  = "/conclave/sync/1"
 	protoOffer = "/conclave/offer/1"
 	protoLink  = "/conclave/link/1"
+	protoKept  = "/conclave/kept/1"
+	protoSeek  = "/conclave/seek/1"
 )
 
 const (
@@ -33,6 +35,7 @@ const (
 	joinNotFound // no such group here
 	joinNameIt   // the peer owns none, or several: name the group
 	joinLinkOver // the link admits nobody any more
+	joinKept     // this peer may not approve, and keeps the request for those who may
 	joinLimit
 )
 

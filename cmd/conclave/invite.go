@@ -129,7 +129,7 @@ func (a *app) joined(j node.JoinState, wait bool) error {
 }
 
 func showJoin(w io.Writer, j node.JoinState) {
-	fmt.Fprintln(w, words.Join(j.State))
+	fmt.Fprintln(w, words.Asked(j.State, j.Kept))
 	if j.GroupID != nil {
 		row(w, "group id", *j.GroupID)
 	}

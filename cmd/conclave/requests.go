@@ -62,7 +62,11 @@ func pendingLines(r node.Request, group string, members []node.Member) []string 
 		}
 		lines = append(lines, called)
 	}
-	return append(lines, "fingerprint "+words.Line(r.Fingerprint))
+	lines = append(lines, "fingerprint "+words.Line(r.Fingerprint))
+	if r.KeptBy != nil {
+		lines = append(lines, "asked "+words.Who("", *r.KeptBy)+", who kept it for you")
+	}
+	return lines
 }
 
 // answerRequest is approve or decline.

@@ -130,6 +130,14 @@ func Join(state string) string {
 	return Line(state)
 }
 
+// Asked is Join for a request that a member may keep for those who may approve.
+func Asked(state string, kept bool) string {
+	if kept && state == "requested" {
+		return "asked; kept by a member for those who may approve"
+	}
+	return Join(state)
+}
+
 // Link says what a link is good for: how many come in unasked, or that somebody
 // approves.
 func Link(preApproved bool, uses uint64) string {
