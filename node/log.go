@@ -25,6 +25,9 @@ func (n *Node) Log(ctx context.Context, ref string, q LogQuery) ([]LogLine, erro
 	if q.Limit <= 0 || q.Limit > maxLogPage {
 		q.Limit = maxLogPage
 	}
+	if q.Before != "" {
+		return r.linesBefore(ctx, q.Before, q.Limit)
+	}
 	if q.Last {
 		return r.lastLines(ctx, q.Limit)
 	}

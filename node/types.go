@@ -224,9 +224,10 @@ type Missing struct {
 
 // LogQuery selects lines of a group's log, oldest first.
 type LogQuery struct {
-	After string // lines after this cursor; empty: from the beginning
-	Last  bool   // the last Limit lines in place of the first
-	Limit int    // at most this many, 1 to 1,000; 0 means 1,000
+	After  string // lines after this cursor; empty: from the beginning
+	Before string // the last lines before this cursor; one of After, Before and Last
+	Last   bool   // the last Limit lines in place of the first
+	Limit  int    // at most this many, 1 to 1,000; 0 means 1,000
 }
 
 // Change answers `leave`, `kick`, `ban` and `unban`.

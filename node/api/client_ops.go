@@ -100,6 +100,9 @@ func (c *Client) Log(ctx context.Context, group string, q node.LogQuery) ([]node
 	if q.After != "" {
 		v.Set("after", q.After)
 	}
+	if q.Before != "" {
+		v.Set("before", q.Before)
+	}
 	if q.Limit > 0 {
 		v.Set("limit", strconv.Itoa(q.Limit))
 	}

@@ -34,9 +34,10 @@ type dm struct {
 
 type logQuery struct {
 	GroupQuery
-	After string `query:"after" maxLength:"512" doc:"Lines after the one with this cursor"`
-	Last  bool   `query:"last" doc:"The last lines in place of the first"`
-	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"250" doc:"Lines in a page"`
+	After  string `query:"after" maxLength:"512" doc:"Lines after the one with this cursor"`
+	Before string `query:"before" maxLength:"512" doc:"The last lines before the one with this cursor, oldest first; the first of them is where the page before it ends"`
+	Last   bool   `query:"last" doc:"The last lines in place of the first"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"250" doc:"Lines in a page"`
 }
 
 func registerTalk(a huma.API, n *node.Node) {
@@ -47,11 +48,15 @@ func registerTalk(a huma.API, n *node.Node) {
 		})
 	handle(a, http.MethodGet, "/v1/log", "log", "A group's log, oldest line first",
 		func(ctx context.Context, in *logQuery) (page[node.LogLine], error) {
-			lines, err := n.Log(ctx, in.Group, node.LogQuery{After: in.After, Last: in.Last, Limit: in.Limit})
+			lines, err := n.Log(ctx, in.Group, node.LogQuery{After: in.After, Before: in.Before, Last: in.Last, Limit: in.Limit})
 			if err != nil {
 				return page[node.LogLine]{}, err
 			}
-			return logPage(lines, in.Limit), nil
+			p := logPage(lines, in.Limit)
+			if in.Before != "" {
+				p.Next = nil // it goes on the other way
+			}
+			return p, nil
 		})
 	handle(a, http.MethodPost, "/v1/dm", "dm", "Open the conversation of two",
 		func(ctx context.Context, in *body[dm]) (node.Sent, error) {

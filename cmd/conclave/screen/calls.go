@@ -126,6 +126,8 @@ func (a readLog) run(ctx context.Context, c *api.Client) tea.Msg {
 	switch a.at {
 	case atEnd:
 		q.Last = true
+	case before:
+		q.Before = a.cursor
 	case after:
 		q.After = a.cursor
 	}
