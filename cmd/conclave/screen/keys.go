@@ -20,7 +20,12 @@ func (m *model) onKey(k tea.KeyPressMsg) tea.Cmd {
 	}
 	m.notice = ""
 	defer m.fetch()
-	if m.over.kind != "" {
+	switch m.over.kind {
+	case "":
+	case "search":
+		m.onSearchKey(k)
+		return nil
+	default:
 		m.onOverlayKey(name)
 		return nil
 	}
@@ -55,6 +60,8 @@ func (m *model) onKey(k tea.KeyPressMsg) tea.Cmd {
 		m.toEnd()
 	case "ctrl+o":
 		m.unfold()
+	case "ctrl+f":
+		m.over, m.search = overlay{kind: "search"}, finding{typing: true}
 	case "f1", "f2", "f3":
 		m.over = overlay{kind: map[string]string{"f1": "help", "f2": "people", "f3": "groups"}[name]}
 	default:
@@ -227,6 +234,7 @@ func (m *model) keepFull(v *lineView) {
 
 // toEnd goes to the newest line.
 func (m *model) toEnd() {
+	m.marked = ""
 	if !m.log.last {
 		m.log = window{}
 		m.want(needTail)

@@ -59,7 +59,11 @@ func (m *model) layout() (string, *tea.Cursor) {
 		}
 		rows = append(rows, row)
 	}
-	rows = append(rows, m.rule(groups, middle, people, "┴"))
+	if m.log.below > 0 { // in place of the rule, so that nothing moves
+		rows = append(rows, m.look.chosen.Render(fill("── ↓ "+words.Count(m.log.below, "new message", "new messages")+" below · ctrl+g ──", m.width)))
+	} else {
+		rows = append(rows, m.rule(groups, middle, people, "┴"))
+	}
 	rows = append(rows, m.bars()...)
 	rows = append(rows, m.readersRows()...)
 	at := len(rows)
@@ -224,9 +228,6 @@ func (m *model) bars() []string {
 			rows = append(rows, m.look.faint.Render(fill(r, m.width)))
 		}
 	}
-	if m.log.below > 0 {
-		rows = append(rows, m.look.chosen.Render(fill(" ↓ "+words.Count(m.log.below, "new message", "new messages")+" below · ctrl+g", m.width)))
-	}
 	if m.notice != "" {
 		rows = append(rows, m.look.faint.Render(fill(" "+settle(m.notice), m.width)))
 	}
@@ -297,7 +298,7 @@ func (m *model) readersRows() []string {
 
 func (m *model) lineView() *lineView {
 	_, middle, _ := m.columns()
-	return &lineView{look: m.look, me: m.me, zone: m.zone, width: middle, alike: m.alike(), open: m.unfolded}
+	return &lineView{look: m.look, me: m.me, zone: m.zone, width: middle, alike: m.alike(), open: m.unfolded, marked: m.marked}
 }
 
 // rowsOf are the rows of line i of the window. They are kept until something
@@ -331,6 +332,8 @@ func (m *model) centre(n, height int) []string {
 		return m.peoplePanel(n)
 	case "groups":
 		return append([]string{m.look.chosen.Render(fill(" groups · up and down choose, esc", n))}, m.groupRows(n)...)
+	case "search":
+		return m.searchPanel(n, height)
 	case "verify":
 		return m.verifyPanel(n)
 	}

@@ -14,12 +14,13 @@ import (
 
 // lineView makes rows of the lines of a log.
 type lineView struct {
-	look  palette
-	me    string
-	zone  *time.Location
-	width int
-	alike map[string]bool // peer IDs of members whose names could be taken for another's
-	open  map[string]bool // lines that are shown to their end, by key
+	look   palette
+	me     string
+	zone   *time.Location
+	width  int
+	alike  map[string]bool // peer IDs of members whose names could be taken for another's
+	marked string          // cursor of a line that was searched for
+	open   map[string]bool // lines that are shown to their end, by key
 }
 
 const (
@@ -223,6 +224,8 @@ func (v *lineView) why(l node.LogLine, margin string) []string {
 func (v *lineView) paint(l node.LogLine, rows []string) []string {
 	for i, r := range rows {
 		switch {
+		case l.Cursor == v.marked && l.Encrypted:
+			rows[i] = v.look.chosen.Render(clip(r, v.width))
 		case !l.Encrypted:
 			rows[i] = v.look.plain.Render(fill(r, v.width))
 		case value(l.State) == "held":

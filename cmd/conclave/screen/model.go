@@ -27,12 +27,14 @@ type model struct {
 	zone          *time.Location
 	unfolded      map[string]bool
 	rows          map[string][]string // of the lines that were looked at
-	leaving       bool                // the person was warned that something is written
+	search        finding
+	marked        string // cursor of the line that a search brought up
+	leaving       bool   // the person was warned that something is written
 }
 
 // overlay is what stands in place of the conversation.
 type overlay struct {
-	kind   string // "", help, people, groups or verify
+	kind   string // "", help, people, groups, search or verify
 	number gotNumber
 	name   string // of who is verified
 	scroll int
@@ -102,6 +104,10 @@ func (m *model) step(msg tea.Msg) tea.Cmd {
 	case gotNumber:
 		m.over.kind, m.over.number = "verify", msg
 		m.want(needGroup)
+	case found:
+		m.onFound(msg)
+	case gotAround:
+		m.onAround(msg)
 	default:
 		m.hear(msg)
 	}

@@ -216,8 +216,8 @@ func TestEverySize(t *testing.T) {
 		strings.Repeat("x", 32<<10), strings.Repeat("\n", 32<<10), strings.Repeat("世界", 5000), strings.Repeat("e\u0301", 5000),
 		strings.Repeat("\U0001f469\u200d\U0001f680", 500), "\u202egnp.exe\u202c \x1b[2J\x1b]0;x\x07 \u2066", strings.Repeat("\u0e33\u1100\u1161 ", 300), "a" + strings.Repeat("\u0301", 5000),
 	}
-	for _, width := range []int{1, 2, 5, 20, 40, 59, 60, 79, 80, 200} {
-		for _, height := range []int{1, 3, 8, 24} {
+	for _, width := range []int{1, 5, 40, 59, 60, 80, 200} {
+		for _, height := range []int{1, 8, 24} {
 			p := talking(t, width, height)
 			for _, text := range foul {
 				l := line("message", bobID, text[:min(len(text), 64)], "10:00", text)

@@ -18,6 +18,7 @@ func help() [][2]string {
 		{"tab, shift+tab", "the next group, the one before"},
 		{"pgup, pgdown", "scroll; on an empty line also up and down"},
 		{"ctrl+g", "to the newest line"},
+		{"ctrl+f", "search what you may read of this group"},
 		{"ctrl+o", "unfold a long message, fold it again"},
 		{"f2", "members: presence, role, key, verified"},
 		{"f3", "groups"},
