@@ -150,11 +150,15 @@ func (m *model) groupRows(n int) []string {
 }
 
 func (m *model) groupRow(g node.GroupInfo, n int) string {
-	mark := " "
+	name := groupName(g)
 	if !g.E2EE {
-		mark = "!" // its lines are plain
+		name = "!" + name // its lines are plain
 	}
-	row := counted(mark+groupName(g), m.unread[g.GroupID], n)
+	mark := " "
+	if g.GroupID == m.open {
+		mark = "▸"
+	}
+	row := counted(mark+name, m.unread[g.GroupID], n)
 	switch {
 	case g.GroupID == m.open:
 		return m.look.chosen.Render(row)

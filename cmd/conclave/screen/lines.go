@@ -192,7 +192,7 @@ func (v *lineView) text(l node.LogLine, n int) []string {
 	if len(rows) <= foldAt {
 		return rows
 	}
-	return append(rows[:foldAt-1:foldAt-1], clip(fmt.Sprintf("⋯ it goes on, %d bytes in all · ctrl+o unfolds", len(all)), n))
+	return append(rows[:foldAt-1:foldAt-1], clip(fmt.Sprintf("⋯ ctrl+o unfolds all %d kB", max(1, len(all)/1000)), n))
 }
 
 // beginning is at most n bytes of s and a part of a character.

@@ -30,6 +30,7 @@ func help() [][2]string {
 		{"⋯", "missing, or cannot be read, and why"},
 		{"● ○", "online, away; ★ owner, ◆ deputy, ✔ verified by you"},
 		{"≈", "a name that could be taken for another: look at the ·fingerprint"},
+		{"▸ !", "the open group; one whose encryption is off"},
 		{"plain", "a line with its own background: not encrypted"},
 	}
 }
