@@ -96,6 +96,9 @@ func (n *Node) remove(ctx context.Context, ref, peer, state string, find finder,
 	out, err := n.changed(ctx, r, p, state)
 	if err == nil {
 		err = r.look(ctx, func(m *group.Machine) { out.LinksEnded = max(0, open-openLinks(m)) })
+		if out.LinksEnded > 0 {
+			out.Hint = "make a new link: conclave invite GROUP --link --preapproved"
+		}
 	}
 	return out, err
 }

@@ -237,7 +237,8 @@ type Change struct {
 	State   string  `json:"state"` // left, removed, banned, unbanned
 	Epoch   *uint64 `json:"epoch"`
 
-	LinksEnded int `json:"links_ended,omitempty"` // pre-approved ones that the removal ended
+	LinksEnded int    `json:"links_ended,omitempty"` // pre-approved ones that the removal ended
+	Hint       string `json:"hint,omitempty"`        // what to do about these
 }
 
 // Rotation answers `rotate`.

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -64,11 +67,58 @@ func runChange(ctx context.Context, a *app, change changeMember, group, peer str
 		if err != nil {
 			return err
 		}
-		if done.LinksEnded > 0 && !a.json {
-			fmt.Fprintf(a.stderr, "conclave: the removal ended %d of the group's links\nhint: make a new one with %s\n", done.LinksEnded, a.own("invite", group, "--link", "--preapproved"))
+		if err := emit(a, done, showChange); err != nil || done.LinksEnded == 0 || a.json {
+			return err
 		}
-		return emit(a, done, showChange)
+		fmt.Fprintf(a.stderr, "conclave: the removal ended %d of the group's links\n", done.LinksEnded)
+		if isTerminal(a.stdin) && a.yes("make a new one?") {
+			return a.renewLink(ctx, c, group)
+		}
+		fmt.Fprintf(a.stderr, "hint: make a new one with %s\n", a.own("invite", group, "--link", "--preapproved"))
+		return nil
 	})
+}
+
+// yes asks the person at the terminal. Anything but a yes is a no.
+func (a *app) yes(question string) bool {
+	fmt.Fprint(a.stderr, question+" [y/N] ")
+	line, err := bufio.NewReader(io.LimitReader(a.stdin, 64)).ReadString('\n')
+	answer := strings.ToLower(strings.TrimSpace(line))
+	return err == nil && (answer == "y" || answer == "yes")
+}
+
+// renewLink makes a link for as many, and for as long, as the newest one that a
+// removal ended was still good for.
+func (a *app) renewLink(ctx context.Context, c *api.Client, group string) error {
+	all, err := collect(c.Links(ctx, group))
+	if err != nil {
+		return err
+	}
+	o := node.LinkOptions{Uses: 1, PreApproved: true}
+	for _, l := range all {
+		if l.PreApproved && l.State == "retired" {
+			o.Uses, o.Expires = max(l.Uses-min(l.Used, l.Uses), 1), lifeLeft(l.Expires)
+		}
+	}
+	l, err := c.CreateLink(ctx, group, o)
+	if err != nil {
+		return err
+	}
+	return emit(a, l, showLink)
+}
+
+// lifeLeft is how long a link was still good for, nil where that is no time to
+// speak of.
+func lifeLeft(expires *string) *time.Duration {
+	if expires == nil {
+		return nil
+	}
+	at, err := time.Parse(time.RFC3339, *expires)
+	left := time.Until(at).Round(time.Second)
+	if err != nil || left < time.Hour {
+		return nil
+	}
+	return &left
 }
 
 func showChange(w io.Writer, c node.Change) {
