@@ -206,6 +206,27 @@ func (m *Machine) onInvite(p PeerID) error {
 	return nil
 }
 
+// onUninvite takes an offer back: when that peer asks now, a person decides.
+func (m *Machine) onUninvite(p PeerID) error {
+	if !slices.ContainsFunc(m.local.Offers, func(o Offer) bool { return o.Peer == p }) {
+		return ErrNoRequest
+	}
+	m.local.Offers = slices.DeleteFunc(slices.Clone(m.local.Offers), func(o Offer) bool { return o.Peer == p })
+	m.saveLocal()
+	return nil
+}
+
+// onUnasked forgets the request of a peer that takes it back. An offer to it
+// stands.
+func (m *Machine) onUnasked(p PeerID) {
+	if _, asked := m.request(p); !asked {
+		return
+	}
+	m.local.Requests = slices.DeleteFunc(slices.Clone(m.local.Requests), func(r Request) bool { return r.Peer == p })
+	m.saveLocal()
+	m.show(ShowRequest, Hash{}, p, 0)
+}
+
 // OfferID names the invitation of one peer to one group by one approver, the
 // same however often it is given.
 func OfferID(gid Hash, from, to PeerID) Hash {

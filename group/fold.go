@@ -15,6 +15,7 @@ type State struct {
 	settings Settings
 	forcing  *entry   // the last SET that turned encryption on or changed history
 	toggles  []*entry // the SETs that switched encryption, in order
+	renames  []*entry // the SETs that changed the name, in order
 
 	removals map[PeerID][]*entry // KICK and BAN in the view, by person
 	unbans   map[PeerID][]*entry
@@ -154,6 +155,9 @@ func (s *State) foldSettings(sets []*entry) {
 		}
 		if next.E2EE != s.settings.E2EE {
 			s.toggles = append(s.toggles, e)
+		}
+		if next.Name != s.settings.Name {
+			s.renames = append(s.renames, e)
 		}
 		s.settings = next
 	}

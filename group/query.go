@@ -130,6 +130,7 @@ func (m *Machine) Entry(h Hash) (EntryInfo, bool) {
 		info.Gen, info.Reason = b.Gen, b.Reason
 	case *Set:
 		info.Settings, info.Switched = b.Settings, slices.Contains(m.st.toggles, e)
+		info.Renamed = slices.Contains(m.st.renames, e)
 	case *Genesis:
 		info.Settings = b.Settings
 	case *Profile:
@@ -158,6 +159,7 @@ type EntryInfo struct {
 	Reason    Reason // EPOCH
 	Settings  Settings
 	Switched  bool   // a SET that switched encryption
+	Renamed   bool   // a SET that changed the group's name
 	Name      string // PROFILE
 	Caps      Caps   // GRANT
 	Overshoot bool   // a KICK of whom a link had let in beyond its uses

@@ -70,6 +70,10 @@ type (
 	Decline struct{ Peer PeerID }
 	// Invite keeps an offer to a peer, which admits it when it asks.
 	Invite struct{ Peer PeerID }
+	// Uninvite takes an offer back that was not taken up.
+	Uninvite struct{ Peer PeerID }
+	// Unasked is the news that a peer takes its join request back.
+	Unasked struct{ Peer PeerID }
 	// Quit leaves the group; Abandon lets an owner leave others behind.
 	Quit struct{ Abandon bool }
 	// Remove kicks or bans a member.
@@ -134,6 +138,8 @@ func (Send) event()         {}
 func (Approve) event()      {}
 func (Decline) event()      {}
 func (Invite) event()       {}
+func (Uninvite) event()     {}
+func (Unasked) event()      {}
 func (Quit) event()         {}
 func (Remove) event()       {}
 func (Unban) event()        {}
@@ -324,6 +330,10 @@ func (m *Machine) handle(ev Event) error {
 		return m.onDecline(ev.Peer)
 	case Invite:
 		return m.onInvite(ev.Peer)
+	case Uninvite:
+		return m.onUninvite(ev.Peer)
+	case Unasked:
+		m.onUnasked(ev.Peer)
 	case Quit:
 		return m.onQuit(ev.Abandon)
 	case Remove:

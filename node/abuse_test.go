@@ -194,6 +194,8 @@ func TestAbuse_NO05_NoiseOnEveryProtocol(t *testing.T) {
 		protoLink:  group.SignJoinRequest(x.id, join),
 		protoKept:  keys.Marshal(keptAsk{GID: x.gid}),
 		protoSeek:  keys.Marshal(seek{Tag: x.gid}),
+
+		protoWithdraw: keys.Marshal(withdrawal{GID: x.gid}),
 	}
 	for _, other := range []string{"/meshsub/1.1.0", "/meshsub/1.2.0", "/meshsub/1.3.0", "/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0"} {
 		frames[other] = nil

@@ -58,15 +58,20 @@ func (b *book) note(p keys.PeerID) {
 	for _, q := range gone {
 		delete(b.addrs, q)
 	}
+	if err := b.save(); err != nil {
+		b.n.log.Warn("keep addresses", "err", err)
+	}
+}
+
+// save makes the book durable. Called with mu held.
+func (b *book) save() error {
 	v, err := json.Marshal(b.addrs)
 	if err != nil {
-		return
+		return err
 	}
 	var batch store.Batch
 	b.space.Put(&batch, bookKey, v)
-	if err := b.n.db.Commit(&batch); err != nil {
-		b.n.log.Warn("keep addresses", "err", err)
-	}
+	return b.n.db.Commit(&batch)
 }
 
 // may reports whether a peer may be one that mattered: as far as this node can

@@ -20,6 +20,7 @@ type directory struct {
 	Joins       []joinRef                 `json:"joins"`
 	Invitations []invitationRef           `json:"invitations"`
 	Verified    map[keys.PeerID]time.Time `json:"verified"`
+	Forgotten   map[keys.Hash]uint64      `json:"forgotten,omitempty"` // groups that were erased: the lane to go on in
 }
 
 // groupRef is a group that this node is in, or was.
@@ -150,6 +151,12 @@ func (n *Node) addRoom(gid keys.Hash, ref groupRef) (*room, error) {
 	if ref.Asked && n.asked() >= maxAsked {
 		return nil, group.ErrFull
 	}
+	if n.erasing[gid] {
+		return nil, errErasing
+	}
+	if err := n.remember(gid); err != nil {
+		return nil, diskError(err)
+	}
 	n.dir.Groups[gid] = ref
 	if err := n.saveDirectory(); err != nil {
 		delete(n.dir.Groups, gid)
@@ -162,6 +169,9 @@ func (n *Node) addRoom(gid keys.Hash, ref groupRef) (*room, error) {
 	n.rooms[gid] = r
 	return r, n.start(r)
 }
+
+// errErasing: somebody comes back to a group in the moment in which it is erased.
+var errErasing = &Error{Kind: KindError, Message: "what was here of that group is being erased", Hint: "try again in a moment"}
 
 // roomFor returns the room that a stream of peer is about. A conversation that
 // the peer begins is made here, as a request, when its ID is that of the two.
@@ -177,7 +187,7 @@ func (n *Node) roomFor(gid keys.Hash, peer keys.PeerID) *room {
 		return nil
 	}
 	r, err := n.addRoom(gid, ref)
-	if errors.Is(err, group.ErrFull) {
+	if errors.Is(err, group.ErrFull) || errors.Is(err, errErasing) {
 		return nil // strangers have begun as many as there may be
 	}
 	if err != nil {

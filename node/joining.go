@@ -33,6 +33,7 @@ func (n *Node) serveStreams() {
 	n.serve(protoLink, n.serveLink)
 	n.serve(protoKept, n.serveKept)
 	n.serve(protoSeek, n.serveSeek)
+	n.serve(protoWithdraw, n.serveWithdrawal)
 }
 
 // serveJoin answers a request to join one of this node's groups.

@@ -99,6 +99,9 @@ func eventText(m *group.Machine, e group.EntryInfo) string {
 		if e.Switched {
 			return fmt.Sprintf("%s switched encryption %s", who, map[bool]string{true: "on", false: "off"}[e.Settings.E2EE])
 		}
+		if e.Renamed {
+			return fmt.Sprintf("%s calls the group %q now", who, e.Settings.Name)
+		}
 		return who + " changed the settings"
 	case group.TypeAdd, group.TypeJoin:
 		return whom + " joined, let in by " + who

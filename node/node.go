@@ -82,6 +82,7 @@ type Node struct {
 
 	mu        sync.Mutex // guards what follows
 	rooms     map[keys.Hash]*room
+	erasing   map[keys.Hash]bool // groups that are being forgotten
 	dir       directory
 	bundle    keys.Bundle
 	delivered map[keys.Hash]bool // offers that reached the invitee, by their ID
@@ -137,7 +138,7 @@ func Open(cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, log: cfg.Logger, now: wallClock,
-		rooms: map[keys.Hash]*room{}, fatal: make(chan error, 1), ready: make(chan struct{}),
+		rooms: map[keys.Hash]*room{}, erasing: map[keys.Hash]bool{}, fatal: make(chan error, 1), ready: make(chan struct{}),
 		delivered: map[keys.Hash]bool{}, asks: make(chan struct{}, 1), offers: make(chan struct{}, 1),
 		naming: make(chan chan error), renamed: make(chan struct{}, 1), keepers: make(chan keys.PeerID, 64),
 	}
@@ -176,6 +177,9 @@ func (n *Node) open() (err error) {
 		return err
 	}
 	if err = n.ensureBundle(); err != nil {
+		return err
+	}
+	if err = n.goOnForgetting(); err != nil {
 		return err
 	}
 	for gid, g := range n.dir.Groups {

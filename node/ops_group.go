@@ -49,7 +49,7 @@ func settingsOf(c CreateGroup) (group.Settings, error) {
 		s.MaxAge = group.DefaultMaxAge
 	}
 	if !group.ValidName(c.Name) {
-		return s, &Error{Kind: KindUsage, Message: "not a group name", Hint: "1 to 64 bytes, no control or bidi characters, no slash, no leading dash"}
+		return s, errNotAName()
 	}
 	if c.Plain && c.RequireE2EE {
 		return s, &Error{Kind: KindUsage, Message: "--plain and --require-encryption contradict each other"}
@@ -73,6 +73,10 @@ func settingsOf(c CreateGroup) (group.Settings, error) {
 	return s, nil
 }
 
+func errNotAName() error {
+	return &Error{Kind: KindUsage, Message: "not a name", Hint: "1 to 64 bytes, no control or bidi characters, no slash, no leading dash"}
+}
+
 // Groups lists the groups of this person, by name; all adds those left.
 func (n *Node) Groups(ctx context.Context, all bool) ([]GroupInfo, error) {
 	out := []GroupInfo{}
@@ -81,6 +85,9 @@ func (n *Node) Groups(ctx context.Context, all bool) ([]GroupInfo, error) {
 			continue
 		}
 		g, err := n.groupInfo(ctx, r)
+		if errors.Is(err, errUnknown) {
+			continue // forgotten a moment ago
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -176,6 +183,12 @@ func (n *Node) SetGroup(ctx context.Context, ref string, c SetGroup) (GroupInfo,
 		return GroupInfo{}, err
 	}
 	if err := n.changeSettings(ctx, r, func(s *group.Settings) error {
+		if c.Name != nil {
+			if !group.ValidName(*c.Name) {
+				return errNotAName()
+			}
+			s.Name = *c.Name
+		}
 		if c.MaxAge != nil {
 			if *c.MaxAge < 1e9 {
 				return &Error{Kind: KindUsage, Message: "--max-age is at least 1s"}

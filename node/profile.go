@@ -25,7 +25,7 @@ func (n *Node) Profile(context.Context) (Profile, error) {
 // kept whatever becomes of that.
 func (n *Node) SetName(ctx context.Context, name string) (Profile, error) {
 	if !group.ValidName(name) {
-		return Profile{}, &Error{Kind: KindUsage, Message: "not a name", Hint: "1 to 64 bytes, no control or bidi characters, no slash, no leading dash"}
+		return Profile{}, errNotAName()
 	}
 	if err := n.change(func(d *directory) { d.Name = name }); err != nil {
 		return Profile{}, err

@@ -23,6 +23,7 @@ import (
 //	streams offer        40        2          reset           an invitation or a nudge for each group
 //	streams kept         20        1          reset           at a connect, a nudge and each minute, for each group
 //	streams seek         10        0.2        reset           a joiner asks each neighbour as often, see askNear
+//	streams withdraw     10        1          reset           a person changes their mind
 //	work on the loop     2 s       100 ms     reset           what is missing is worked out on the loop: never more than a tenth of it
 //	envelopes            256       64         "not held"      0.15 ms of sealing each: a hundredth of a core
 //	bytes given          64 MiB    16 MiB     it waits        a history of that size comes at full speed
@@ -54,6 +55,8 @@ func streamQuotas() map[string]*rate.Limiter {
 		protoLink:  rate.NewLimiter(1, 10),
 		protoKept:  rate.NewLimiter(1, 20),
 		protoSeek:  rate.NewLimiter(0.2, 10),
+
+		protoWithdraw: rate.NewLimiter(1, 10),
 	}
 }
 

@@ -122,7 +122,7 @@ func TestAbuse_NO07_NoDHT(t *testing.T) {
 	offered, err := h.Peerstore().GetProtocols(info.ID)
 	ok(t, err)
 	slices.Sort(offered)
-	want := []string{protoJoin, protoKept, protoKey, protoLink, protoOffer, protoSeek, protoSync, "/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0",
+	want := []string{protoJoin, protoKept, protoKey, protoLink, protoOffer, protoSeek, protoSync, protoWithdraw, "/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0",
 		"/meshsub/1.1.0", "/meshsub/1.2.0", "/meshsub/1.3.0"}
 	slices.Sort(want)
 	if fmt.Sprint(offered) != fmt.Sprint(want) {

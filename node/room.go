@@ -48,6 +48,10 @@ type room struct {
 	compared atomic.Bool   // the start is over: this node may sign
 	signing  chan struct{} // closed with it
 
+	ended chan struct{} // closed when the group is forgotten
+	end   context.CancelFunc
+	tasks sync.WaitGroup // all that runs until then
+
 	keep      atomic.Int64 // ms that messages are kept, 0: for ever
 	retaining sync.Mutex   // held while old ones are erased
 
@@ -99,7 +103,7 @@ func (n *Node) openRoom(gid keys.Hash, direct *[2]keys.PeerID) (*room, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &room{n: n, gid: gid, direct: direct, disk: d, jobs: make(chan job, jobBacklog), late: newLate(), waiters: map[keys.ItemID]chan group.SentItem{}, signing: make(chan struct{})}
+	r := &room{n: n, gid: gid, direct: direct, disk: d, jobs: make(chan job, jobBacklog), late: newLate(), waiters: map[keys.ItemID]chan group.SentItem{}, signing: make(chan struct{}), ended: make(chan struct{})}
 	r.out, r.syncer = newOutlet(r), newSyncer(r)
 	if r.beacon, err = newBeacon(r); err != nil {
 		return nil, err
@@ -143,12 +147,15 @@ func (n *Node) start(r *room) (err error) {
 		n.book.keep(p)
 	}
 	r.wake = time.NewTimer(time.Millisecond)
-	n.wg.Go(func() { r.loop(n.ctx) })
-	n.wg.Go(func() { r.beginSigning(n.ctx) })
-	n.wg.Go(func() { r.out.run(n.ctx) })
-	n.wg.Go(func() { r.syncer.run(n.ctx) })
-	n.wg.Go(func() { r.syncer.watchMesh(n.ctx) })
-	n.wg.Go(func() { r.beacon.run(n.ctx) })
+	ctx, end := context.WithCancel(n.ctx)
+	r.end = end
+	for _, run := range []func(context.Context){r.loop, r.beginSigning, r.out.run, r.syncer.run, r.syncer.watchMesh, r.beacon.run} {
+		r.tasks.Add(1)
+		n.wg.Go(func() {
+			defer r.tasks.Done()
+			run(ctx)
+		})
+	}
 	for _, p := range n.net.Connected() {
 		r.post(group.Online{Peer: p, Up: true})
 	}
@@ -185,6 +192,8 @@ func (r *room) act(ctx context.Context, ev group.Event) ([]group.Ready, error) {
 		return nil, waitError(ctx)
 	case <-r.n.ctx.Done():
 		return nil, errStopping
+	case <-r.ended:
+		return nil, unknownGroup(r.gid.String())
 	}
 }
 
@@ -280,6 +289,8 @@ func (r *room) ask(ctx context.Context, j job) ([]group.Ready, error) {
 		return nil, waitError(ctx)
 	case <-r.n.ctx.Done():
 		return nil, errStopping
+	case <-r.ended:
+		return nil, unknownGroup(r.gid.String())
 	}
 	var gone error
 	select {
@@ -289,6 +300,8 @@ func (r *room) ask(ctx context.Context, j job) ([]group.Ready, error) {
 		gone = waitError(ctx)
 	case <-r.n.ctx.Done():
 		gone = errStopping
+	case <-r.ended:
+		gone = unknownGroup(r.gid.String())
 	}
 	if j.look != nil && !j.taken.CompareAndSwap(false, true) {
 		<-j.done // the loop is looking

@@ -72,8 +72,10 @@ type CreateGroup struct {
 	RotateBy    string        `json:"rotate_by,omitempty"`    // any (default), deputies, owner
 }
 
-// SetGroup is the request behind `group set`; nil leaves a setting alone.
+// SetGroup is the request behind `group set` and `group rename`; nil leaves a
+// setting alone.
 type SetGroup struct {
+	Name        *string        `json:"name,omitempty"`
 	MaxAge      *time.Duration `json:"max_age,omitempty"`
 	MaxMessages *uint64        `json:"max_messages,omitempty"`
 }

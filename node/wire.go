@@ -16,6 +16,8 @@ const (
 	protoLink  = "/conclave/link/1"
 	protoKept  = "/conclave/kept/1"
 	protoSeek  = "/conclave/seek/1"
+
+	protoWithdraw = "/conclave/withdraw/1"
 )
 
 const (
@@ -149,6 +151,12 @@ type offer struct {
 	_    struct{} `cbor:",toarray"`
 	GID  keys.Hash
 	Name string // empty: a nudge to ask again
+}
+
+// withdrawal takes back what its sender asked, or offered, about a group.
+type withdrawal struct {
+	_   struct{} `cbor:",toarray"`
+	GID keys.Hash
 }
 
 // put writes one frame.

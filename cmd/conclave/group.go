@@ -21,11 +21,11 @@ func newGroup(a *app) *cobra.Command {
 		Args:  noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			e := usage("group needs a sub-command")
-			e.Hint = "create, list, show, set or fork; `conclave group --help` says more"
+			e.Hint = "create, list, show, set, rename, fork or forget; `conclave group --help` says more"
 			return e
 		},
 	}
-	cmd.AddCommand(newGroupCreate(a), newGroupList(a), newGroupShow(a), newGroupSet(a), newGroupFork(a))
+	cmd.AddCommand(newGroupCreate(a), newGroupList(a), newGroupShow(a), newGroupSet(a), newGroupRename(a), newGroupFork(a), newGroupForget(a))
 	return cmd
 }
 

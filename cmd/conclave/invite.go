@@ -19,11 +19,12 @@ type inviteOptions struct {
 	expires     time.Duration
 	preApproved bool
 	qr          bool
+	withdraw    bool
 }
 
 func newInvite(a *app) *cobra.Command {
 	var o inviteOptions
-	cmd := command("invite GROUP PEER_ID | invite GROUP --link [--preapproved [--uses N]] [--expires DUR] [--qr]",
+	cmd := command("invite GROUP PEER_ID [--withdraw] | invite GROUP --link [--preapproved [--uses N]] [--expires DUR] [--qr]",
 		"Invite a person, or make a link to pass on", 1, 2, nil)
 	f := cmd.Flags()
 	f.BoolVar(&o.link, "link", false, "make a link; whoever has it can ask to come in")
@@ -31,8 +32,11 @@ func newInvite(a *app) *cobra.Command {
 	f.Uint64Var(&o.uses, "uses", 1, "how many come in by a preapproved link")
 	f.DurationVar(&o.expires, "expires", 24*time.Hour, "how long the link is good for")
 	f.BoolVar(&o.qr, "qr", false, "show the link as a QR code too")
+	f.BoolVar(&o.withdraw, "withdraw", false, "take the invitation of PEER_ID back")
 	cmd.RunE = runs(func(ctx context.Context, args []string) error {
 		switch {
+		case o.withdraw && (len(args) == 1 || o.link):
+			return usage("invite --withdraw needs PEER_ID; a link ends with `conclave links GROUP --revoke INVITE_ID`")
 		case o.link && len(args) == 1:
 			return runInviteLink(ctx, a, args[0], o)
 		case o.link:
@@ -42,14 +46,20 @@ func newInvite(a *app) *cobra.Command {
 		case len(args) == 1:
 			return usage("invite needs PEER_ID, or --link")
 		}
-		return runInvite(ctx, a, args[0], args[1])
+		if o.withdraw {
+			return runInvite(ctx, a, (*api.Client).WithdrawInvite, args[0], args[1])
+		}
+		return runInvite(ctx, a, (*api.Client).Invite, args[0], args[1])
 	})
 	return cmd
 }
 
-func runInvite(ctx context.Context, a *app, group, peer string) error {
+// changeInvite makes an invitation or takes it back.
+type changeInvite func(c *api.Client, ctx context.Context, group, peer string) (node.Invite, error)
+
+func runInvite(ctx context.Context, a *app, change changeInvite, group, peer string) error {
 	return a.withNode(ctx, func(ctx context.Context, c *api.Client) error {
-		i, err := c.Invite(ctx, group, peer)
+		i, err := change(c, ctx, group, peer)
 		if err != nil {
 			return err
 		}

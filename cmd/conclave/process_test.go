@@ -339,3 +339,28 @@ func TestFollowAfterBeingCutOff(t *testing.T) {
 		t.Errorf("%d lines of %d were shown", len(seen), total)
 	}
 }
+
+// Whoever forgets a group at a terminal is asked; only a yes erases.
+func TestForgetAsks(t *testing.T) {
+	home := filepath.Join(t.TempDir(), "alice")
+	startNode(t, home)
+	answer(t, home, "group", "create", "team")
+	answer(t, home, "leave", "team")
+	for _, c := range []struct {
+		typed string
+		code  int
+	}{{"\n", 5}, {"n\n", 5}, {"y\n", 0}} {
+		screen, tty := terminal(t)
+		p := prepare(t, home, "group", "forget", "team")
+		p.Stdin = tty
+		var said tail
+		p.Stderr = &said
+		if _, err := screen.WriteString(c.typed); err != nil {
+			t.Fatal(err)
+		}
+		p.Run()
+		if code := p.ProcessState.ExitCode(); code != c.code || !strings.Contains(said.String(), "Erase all that is here of team? [y/N]") {
+			t.Errorf("%q: exit code %d, %q", c.typed, code, said.String())
+		}
+	}
+}

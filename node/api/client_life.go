@@ -19,3 +19,15 @@ func (c *Client) Profile(ctx context.Context) (node.Profile, error) {
 func (c *Client) SetName(ctx context.Context, name string) (node.Profile, error) {
 	return call[node.Profile](ctx, c, http.MethodPut, "/v1/profile", setName{name})
 }
+
+func (c *Client) WithdrawInvite(ctx context.Context, group, peer string) (node.Invite, error) {
+	return post[node.Invite](ctx, c, "/v1/invite/withdraw", onPeer{group, peer})
+}
+
+func (c *Client) WithdrawJoin(ctx context.Context, peer, group string) (node.JoinState, error) {
+	return post[node.JoinState](ctx, c, "/v1/joins/withdraw", withdrawJoin{peer, group})
+}
+
+func (c *Client) Forget(ctx context.Context, group string) (node.Forgotten, error) {
+	return post[node.Forgotten](ctx, c, "/v1/forget", onGroup{group})
+}

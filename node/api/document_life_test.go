@@ -1,9 +1,13 @@
 package api
 
-import "testing"
+import (
+	"testing"
+
+	"conclave/node"
+)
 
 // life uses the operations of everyday life, after all that was said.
-func life(t *testing.T, ann *Client) {
+func life(t *testing.T, ann, bob *Client, annID, bobID string) {
 	t.Helper()
 	ctx := t.Context()
 	_, err := ann.SetName(ctx, "ann")
@@ -13,4 +17,21 @@ func life(t *testing.T, ann *Client) {
 	if p.Name == nil || *p.Name != "ann" {
 		t.Errorf("%+v", p)
 	}
+	name := "renamed"
+	g, err := ann.CreateGroup(ctx, node.CreateGroup{Name: "life"})
+	must(t, err)
+	_, err = ann.SetGroup(ctx, g.GroupID, node.SetGroup{Name: &name})
+	must(t, err)
+	_, err = ann.Invite(ctx, g.GroupID, bobID)
+	must(t, err)
+	_, err = ann.WithdrawInvite(ctx, g.GroupID, bobID)
+	must(t, err)
+	_, err = bob.Join(ctx, Join{Peer: annID, Group: g.GroupID})
+	must(t, err)
+	_, err = bob.WithdrawJoin(ctx, annID, g.GroupID)
+	must(t, err)
+	_, err = ann.Leave(ctx, g.GroupID, false)
+	must(t, err)
+	_, err = ann.Forget(ctx, g.GroupID)
+	must(t, err)
 }

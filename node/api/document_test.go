@@ -237,7 +237,7 @@ func TestDocumentIsTrue(t *testing.T) {
 	must(t, err)
 	talk(t, ann, bob, s.PeerID, b.PeerID)
 	rule(t, ann, bob, s.PeerID, b.PeerID)
-	life(t, ann)
+	life(t, ann, bob, s.PeerID, b.PeerID)
 	_, err = ann.Group(t.Context(), "no such group")
 	if node.KindOf(err) != node.NotFound {
 		t.Errorf("no such group: %v", err)
