@@ -26,6 +26,7 @@ type lineChat struct {
 	open    map[string]bool // message IDs that left and are not printed yet
 	printed chan struct{}   // something was
 	begun   chan struct{}   // closed once the history is printed
+	asked   chan struct{}   // closed once it was told who waits for an answer
 }
 
 // chatLines talks until stdin ends and all that was sent is printed.
@@ -40,7 +41,7 @@ func (a *app) chatLines(ctx context.Context, c *api.Client, cfg ui.Config) error
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	chat := &lineChat{app: a, c: c, gid: gid, open: map[string]bool{}, printed: make(chan struct{}, 1), begun: make(chan struct{})}
+	chat := &lineChat{app: a, c: c, gid: gid, open: map[string]bool{}, printed: make(chan struct{}, 1), begun: make(chan struct{}), asked: make(chan struct{})}
 	followed, told := make(chan error, 1), make(chan struct{})
 	go func() {
 		followed <- a.followInto(ctx, c, logOptions{group: gid, limit: screenful, follow: true}, chat.watched(out))
@@ -88,10 +89,12 @@ func (l *lineChat) watched(out logOutput) logOutput {
 
 // settle waits until the history, and all that has left, is printed.
 func (l *lineChat) settle(ctx context.Context) {
-	select {
-	case <-l.begun:
-	case <-ctx.Done():
-		return
+	for _, first := range []chan struct{}{l.begun, l.asked} {
+		select {
+		case <-first:
+		case <-ctx.Done():
+			return
+		}
 	}
 	for {
 		l.mu.Lock()
@@ -143,12 +146,15 @@ func (a *app) joinFirst(ctx context.Context, c *api.Client, ask ui.Ask) (string,
 
 // tellRequests says who wants to join, and by which line that is answered.
 func (l *lineChat) tellRequests(ctx context.Context) {
+	first := sync.OnceFunc(func() { close(l.asked) })
+	defer first()
 	events, err := l.c.Events(ctx, 0)
 	if err != nil {
 		return
 	}
 	told := map[string]bool{}
 	l.tellNew(ctx, told)
+	first()
 	for e, err := range events {
 		if err != nil {
 			return

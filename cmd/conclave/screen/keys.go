@@ -95,8 +95,13 @@ func (m *model) write(k tea.KeyPressMsg) tea.Cmd {
 
 // onPaste adds what was pasted, made safe to show.
 func (m *model) onPaste(p tea.PasteMsg) tea.Cmd {
-	if m.over.kind == "" {
-		m.compose.InsertString(settle(words.Text(p.Content, "")))
+	text := settle(words.Text(p.Content, ""))
+	switch {
+	case m.over.kind != "":
+	case len(m.compose.Value())+len(text) > longest:
+		m.notice = "not pasted: a message has at most 32 KiB"
+	default:
+		m.compose.InsertString(text)
 	}
 	return nil
 }
@@ -120,7 +125,7 @@ func (m *model) send() {
 	case m.open == "":
 		m.notice = "no group is open"
 		return
-	case len(text) > 32<<10:
+	case len(text) > longest:
 		m.notice = "too long: a message has at most 32 KiB"
 		return
 	}
@@ -128,6 +133,23 @@ func (m *model) send() {
 	m.compose.Reset()
 	m.plain = false
 	m.toEnd()
+}
+
+const longest = 32 << 10 // bytes of a message
+
+// giveBack puts a text that could not be sent where it was written: before what
+// has been written since.
+func (m *model) giveBack(a send) {
+	if a.gid != m.open {
+		m.draft[a.gid] = strings.TrimRight(a.text+"\n"+m.draft[a.gid], "\n")
+		return
+	}
+	now := m.compose.Value()
+	m.compose.Reset()
+	m.compose.InsertString(strings.TrimRight(a.text+"\n"+now, "\n"))
+	if !m.info.E2EE && !a.plain {
+		m.notice = "not sent: encryption is off here; ctrl+p and enter send it PLAIN"
+	}
 }
 
 // turn opens another group; what was begun in this one waits.
@@ -155,6 +177,7 @@ func (m *model) decide(yes bool) {
 	case yes:
 		m.do(accept{o.invite.InviteID})
 	default:
+		m.aside[o.invite.InviteID] = true
 		m.notice = "put aside; `conclave invites` still lists it"
 	}
 	m.drop()
@@ -171,14 +194,14 @@ func (m *model) verify() {
 }
 
 func (m *model) askNumber(peer string) {
-	m.over.name = m.whoIs(peer)
+	m.over = overlay{kind: "verify", name: m.whoIs(peer), number: gotNumber{readNumber: readNumber{peer: peer}}}
 	m.do(readNumber{peer: peer})
 }
 
 func (m *model) onOverlayKey(name string) {
 	others := m.others()
 	switch {
-	case m.over.kind == "verify" && name == "m":
+	case m.over.kind == "verify" && name == "ctrl+y" && m.over.number.v.SafetyNumber != "":
 		m.do(readNumber{peer: m.over.number.peer, mark: true})
 	case m.over.kind == "help" && (name == "up" || name == "down" || name == "pgup" || name == "pgdown"),
 		m.over.kind == "people" && (name == "up" || name == "down"):
@@ -188,6 +211,7 @@ func (m *model) onOverlayKey(name string) {
 			limit = len(help())
 		}
 		m.over.scroll = max(0, min(m.over.scroll+d, limit))
+	case m.over.kind == "verify" && name != "esc" && name != "enter" && name != "ctrl+c": // what was meant for the line
 	case m.over.kind == "people" && (name == "v" || name == "enter" || name == "ctrl+v") && len(others) > 0:
 		m.askNumber(others[min(m.over.scroll, len(others)-1)].PeerID)
 	case m.over.kind == "groups" && (name == "up" || name == "shift+tab"):

@@ -2,6 +2,7 @@ package screen
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"charm.land/bubbles/v2/textarea"
@@ -47,7 +48,7 @@ type ticked struct{}
 
 func newModel(ctx context.Context, cfg Config, zone *time.Location, now func() time.Time) *model {
 	m := &model{ctx: ctx, c: cfg.Client, zone: zone, unfolded: map[string]bool{}, rows: map[string][]string{}, draft: map[string]string{}, mono: mono(environment(cfg.Env))}
-	m.state = state{now: now, unread: map[string]int{}, ask: cfg.Ask, notice: cfg.Note, waitFor: cfg.Group}
+	m.state = state{now: now, unread: map[string]int{}, aside: map[string]bool{}, ask: cfg.Ask, notice: cfg.Note, waitFor: cfg.Group}
 	m.look = newPalette(true, m.mono)
 	m.compose = newCompose()
 	return m
@@ -102,12 +103,19 @@ func (m *model) step(msg tea.Msg) tea.Cmd {
 	case tea.PasteMsg:
 		return m.onPaste(msg)
 	case gotNumber:
-		m.over.kind, m.over.number = "verify", msg
+		if m.over.kind == "verify" && m.over.number.peer == msg.peer { // else nobody waits for it any more
+			m.over.number = msg
+		}
 		m.want(needGroup)
 	case found:
 		m.onFound(msg)
 	case gotAround:
 		m.onAround(msg)
+	case failed:
+		m.hear(msg)
+		if a, ok := msg.from.(send); ok {
+			m.giveBack(a)
+		}
 	default:
 		m.hear(msg)
 	}
@@ -115,10 +123,22 @@ func (m *model) step(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
+// windowTitle says how much is unread: a screen may lie behind others.
+func (m *model) windowTitle() string {
+	n := m.log.below
+	for _, count := range m.unread {
+		n += count
+	}
+	if n == 0 {
+		return "conclave"
+	}
+	return fmt.Sprintf("conclave (%d)", n)
+}
+
 func (m *model) View() tea.View {
 	v := tea.NewView("")
 	v.AltScreen = true
-	v.WindowTitle = "conclave"
+	v.WindowTitle = m.windowTitle()
 	if m.width == 0 {
 		return v
 	}

@@ -211,7 +211,7 @@ func TestPictures(t *testing.T) {
 }
 
 // A screen of any size is filled exactly, whatever is written on it.
-func TestEverySize(t *testing.T) {
+func TestAbuse_MM14_EverySize(t *testing.T) {
 	foul := []string{
 		strings.Repeat("x", 32<<10), strings.Repeat("\n", 32<<10), strings.Repeat("世界", 5000), strings.Repeat("e\u0301", 5000),
 		strings.Repeat("\U0001f469\u200d\U0001f680", 500), "\u202egnp.exe\u202c \x1b[2J\x1b]0;x\x07 \u2066", strings.Repeat("\u0e33\u1100\u1161 ", 300), "a" + strings.Repeat("\u0301", 5000),
@@ -264,6 +264,21 @@ func TestDecide(t *testing.T) {
 	if got := p.done(); got != "readNumber{peer:"+frankID+" mark:false}" {
 		t.Errorf("did %s", got)
 	}
+	p.press("ctrl+y", "m") // there is no number yet
+	p.see(gotNumber{readNumber{peer: frankID}, node.Verification{SafetyNumber: "12345 67890"}})
+	p.shows("12345 67890")
+	p.press("m", "y")
+	if got := p.done(); got != "" {
+		t.Errorf("letters did %s", got)
+	}
+	p.press("ctrl+y")
+	if got := p.done(); got != "readNumber{peer:"+frankID+" mark:true}" {
+		t.Errorf("did %s", got)
+	}
+	p.press("esc")
+	p.see(gotNumber{readNumber{peer: frankID}, node.Verification{SafetyNumber: "12345 67890"}})
+	p.hides("12345 67890")
+	p.done()
 	p.press("ctrl+y")
 	if got := p.done(); got != "decide{gid:"+team+" peer:"+frankID+" approve:true}" {
 		t.Errorf("did %s", got)
@@ -272,7 +287,7 @@ func TestDecide(t *testing.T) {
 }
 
 // Nobody slides under the key that lets somebody else in.
-func TestAbuse_NM13_AnOfferKeepsItsPlace(t *testing.T) {
+func TestAnOfferKeepsItsPlace(t *testing.T) {
 	request := func(peer string) node.Request { return node.Request{GroupID: team, PeerID: peer} }
 	p := talking(t, 80, 24)
 	p.see(gotAsked{requests: []node.Request{request(bobID), request(frankID)}})
@@ -287,5 +302,96 @@ func TestAbuse_NM13_AnOfferKeepsItsPlace(t *testing.T) {
 	p.press("ctrl+n")
 	if got := p.done(); got != "decide{gid:"+team+" peer:"+bobID+" approve:false}" {
 		t.Errorf("did %s", got)
+	}
+}
+
+// What could not be sent is where it was written, before what came since.
+func TestNothingWrittenIsLost(t *testing.T) {
+	p := talking(t, 80, 24)
+	p.press("precious", "enter", "more")
+	p.see(failed{send{team, "precious", false}, &node.Error{Kind: node.KindError, Message: "disk full"}})
+	if got := p.compose.Value(); got != "precious\nmore" {
+		t.Errorf("the line is %q", got)
+	}
+	p.shows("disk full")
+	p.press("tab")
+	if got := p.compose.Value(); got != "" {
+		t.Errorf("in another group the line is %q", got)
+	}
+	p.see(failed{send{team, "first", false}, &node.Error{Kind: node.KindError, Message: "disk full"}})
+	p.press("tab")
+	if got := p.compose.Value(); got != "first\nprecious\nmore" {
+		t.Errorf("back again the line is %q", got)
+	}
+	p.press("ctrl+c")
+	p.shows("not sent")
+	p.see(tea.PasteMsg{Content: strings.Repeat("x", 40<<10)})
+	p.shows("not pasted")
+}
+
+// Encryption that is off is never taken for consent.
+func TestAbuse_MO06_OffIsNoConsent(t *testing.T) {
+	p := talking(t, 80, 24)
+	open := group(team, "team")
+	open.E2EE = false
+	p.see(gotGroup{team, open, people()})
+	p.shows("team ·PLAIN")
+	p.shows("PLAIN · anyone relaying can read")
+	p.press("hello", "enter")
+	if got := p.done(); !strings.Contains(got, "plain:false") {
+		t.Errorf("did %s", got)
+	}
+	p.see(failed{send{team, "hello", false}, &node.Error{Kind: node.NotAllowed, Message: "off"}})
+	p.shows("ctrl+p and enter send it PLAIN")
+	p.press("ctrl+p", "enter")
+	if got := p.done(); !strings.Contains(got, "text:hello plain:true") {
+		t.Errorf("did %s", got)
+	}
+}
+
+// Alike names are flagged wherever they stand.
+func TestAbuse_NM13_AlikeNamesAreFlagged(t *testing.T) {
+	p := talking(t, 100, 24)
+	both := people()
+	both[2].Name = "сarol" // its first letter is Cyrillic
+	p.see(gotGroup{team, group(team, "team"), both}, gotAsked{requests: []node.Request{{GroupID: team, PeerID: frankID, Name: ptr("CAROL")}}})
+	p.shows("≈carol ·p0LzVc")
+	p.shows("≈сarol ·x81TaQ")
+	p.shows("≈CAROL ·Zq9e11 wants to join team · careful: a member has a name like this")
+}
+
+// A node that is gone is said to be gone, and what comes back is read again.
+func TestNodeComesBack(t *testing.T) {
+	p := talking(t, 80, 24)
+	p.see(news{lost: &node.Error{Kind: node.NoNode, Message: "the node stopped", Hint: "run `conclave up`"}})
+	p.shows("the node does not answer; trying again")
+	p.done()
+	p.see(news{all: true})
+	p.hides("does not answer")
+	if got := p.done(); !strings.Contains(got, "readLog{gid:"+team+" at:0") {
+		t.Errorf("did %s", got)
+	}
+}
+
+// No text looks like a line that somebody else wrote, nor a plain one like a
+// sealed one, however wide the screen is.
+func TestAbuse_MM15_NoTextImitatesALine(t *testing.T) {
+	for _, width := range []int{40, 80, 200} {
+		p := talking(t, width, 24)
+		liar := line("message", bobID, "bob", "10:00", "hello\n09:12 carol ·p0LzVc\n  I agree\n"+strings.Repeat(" ", 30)+"09:12 carol ·p0LzVc")
+		open := liar
+		open.Encrypted, open.Cursor = false, "/o/z#1"
+		p.see(gotLog{readLog{gid: team}, []node.LogLine{liar, open}})
+		v := p.lineView()
+		for _, l := range []node.LogLine{liar, open} {
+			for i, row := range v.rows(l, &liar) {
+				switch row = ansi.Strip(row); {
+				case !l.Encrypted && !strings.HasPrefix(row, "plain "):
+					t.Errorf("at %d: a row of a plain message is %q", width, row)
+				case i > 0 && strings.HasPrefix(row, "09:12"):
+					t.Errorf("at %d: a row is %q", width, row)
+				}
+			}
+		}
 	}
 }

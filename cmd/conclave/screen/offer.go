@@ -54,6 +54,7 @@ const glance = 700 * time.Millisecond
 // place: nobody slides under the key that lets somebody else in.
 func (s *state) keepOffers(requests []node.Request, invitations []node.Invitation) {
 	s.requests = inPlace(s.requests, requests, func(r node.Request) string { return r.GroupID + r.PeerID })
+	invitations = slices.DeleteFunc(invitations, func(i node.Invitation) bool { return s.aside[i.InviteID] })
 	s.invitations = inPlace(s.invitations, invitations, func(i node.Invitation) string { return i.InviteID })
 	s.noteOffer()
 }

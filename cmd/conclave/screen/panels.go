@@ -89,12 +89,15 @@ func (m *model) peoplePanel(n int) []string {
 // verifyPanel shows the number that both compare, by voice or side by side.
 func (m *model) verifyPanel(n int) []string {
 	v := m.over.number.v
+	if v.SafetyNumber == "" {
+		return []string{m.look.chosen.Render(fill(" safety number with "+m.over.name+" …", n))}
+	}
 	rows := []string{m.look.chosen.Render(fill(" safety number with "+m.over.name, n)), ""}
 	for _, r := range wrap(words.Line(v.SafetyNumber), min(n-2, 36)) {
 		rows = append(rows, "  "+r)
 	}
 	text := "The other person sees the same number (`conclave verify` with your peer ID, or ctrl+v here). Compare it by voice or side by side, not over this conversation. If it differs, somebody stands between you."
-	end := "m: we compared them, they are the same · esc: not yet"
+	end := "ctrl+y: we compared them, they are the same · esc: not yet"
 	if v.Verified {
 		end = "✔ verified by you · esc"
 	}
@@ -111,7 +114,11 @@ func (m *model) emptyPanel(n int) []string {
 	text := []string{"", "No group is open."}
 	switch {
 	case m.ask != nil:
-		text = []string{"", "Looking for " + words.Fingerprint(words.Line(m.ask.Peer)) + " …"}
+		whom := words.Fingerprint(m.ask.Peer)
+		if strings.HasPrefix(m.ask.Peer, "conclave:") {
+			whom = "somebody who can let you in by this link"
+		}
+		text = []string{"", "Looking for " + whom + " …"}
 	case m.waitFor != "":
 		text = []string{"", "Asked to join; waiting for the answer.", "", "Whoever decides sees your fingerprint. Yours ends in " + words.Fingerprint(m.me) + "; `conclave id` shows all of it."}
 	case len(m.groups) == 0:

@@ -38,8 +38,9 @@ type state struct {
 	requests    []node.Request
 	invitations []node.Invitation
 	joins       []node.JoinState
-	ask         *Ask   // asked until it is answered
-	waitFor     string // a group that is opened once it is there
+	aside       map[string]bool // invitations that were put aside
+	ask         *Ask            // asked until it is answered
+	waitFor     string          // a group that is opened once it is there
 
 	offered  string    // key of the offer that is shown
 	replaced time.Time // when it took the place of another
@@ -303,7 +304,7 @@ func byRank(a, b node.Member) int {
 
 // audience is what decides who can read the next line.
 func (s *state) audience(plain bool) words.Audience {
-	a := words.Audience{E2EE: s.info.E2EE, Plain: plain, Key: s.info.Epoch != nil && s.info.Marked != "hard", Members: s.info.Members}
+	a := words.Audience{Out: s.info.Role == "none", E2EE: s.info.E2EE, Plain: plain, Key: s.info.Epoch != nil && s.info.Marked != "hard", Members: s.info.Members}
 	for _, p := range s.info.CannotRead {
 		a.Cannot = append(a.Cannot, s.whoIs(p))
 	}

@@ -7,6 +7,7 @@ import (
 
 // Audience is what decides who can read the next line.
 type Audience struct {
+	Out     bool     // the author is no member any more
 	E2EE    bool     // the group's encryption is on
 	Plain   bool     // the author chose plaintext for this line
 	Key     bool     // this node holds a key that is not due to be replaced first
@@ -17,6 +18,8 @@ type Audience struct {
 // Readers says who can read the next line: it stands where the line is written.
 func Readers(a Audience) string {
 	switch {
+	case a.Out:
+		return "nobody: you are not a member any more"
 	case !a.E2EE || a.Plain:
 		return "PLAIN · anyone relaying can read"
 	case !a.Key:

@@ -10,6 +10,7 @@ func TestReaders(t *testing.T) {
 		{Audience{Members: 8, Key: true}, "PLAIN · anyone relaying can read"},
 		{Audience{E2EE: true, Plain: true, Members: 8, Key: true}, "PLAIN · anyone relaying can read"},
 		{Audience{E2EE: true, Members: 8}, "sealed, once there is a key · a line is held until then"},
+		{Audience{Out: true, E2EE: true, Members: 8}, "nobody: you are not a member any more"},
 		{Audience{E2EE: true, Key: true, Members: 1}, "sealed · nobody else is here yet"},
 		{Audience{E2EE: true, Key: true, Members: 8}, "sealed for 8"},
 		{Audience{E2EE: true, Key: true, Members: 8, Cannot: []string{"carol"}}, "sealed for 7 · carol has no key yet"},
