@@ -28,6 +28,7 @@ import (
 //	/x/<author>/<lane>/<seq>/<kind>        alarm: when, and the two records
 //	/o/<shown>/x/<author>/<lane>/<seq>/<kind>           where people see it
 //	/lost                                  lane of the time when records were lost
+//	/j/<number>                            journal: in which order they were shown here
 //	/keep, /purge, /r, /f                  of retention: see there
 //	/k, /a                                 requests kept for others: see there
 //	/local                                 what this node alone decided
@@ -90,9 +91,9 @@ func recordOf(order string) (key string, message bool) {
 	return "/c/" + strings.Join(p[4:], "/"), false
 }
 
-// save makes room keys durable, then the rest in one atomic write. A key whose
-// entry is lost in between is dropped at the next start.
-func (d *disk) save(ks []group.KeyWrite, batches []*group.Batch) error {
+// save makes room keys durable, then the rest in one atomic write, with what more
+// adds to it. A key whose entry is lost in between is dropped at the next start.
+func (d *disk) save(ks []group.KeyWrite, batches []*group.Batch, more func(*store.Batch)) error {
 	if len(ks) > 0 {
 		err := d.bag.Update(func(tx *store.Tx) error {
 			for _, k := range ks {
@@ -112,6 +113,7 @@ func (d *disk) save(ks []group.KeyWrite, batches []*group.Batch) error {
 		d.put(&b, from)
 		d.putAlarms(&b, from.Alarms, batches)
 	}
+	more(&b)
 	return d.db.Commit(&b)
 }
 

@@ -148,36 +148,6 @@ func (r *room) line(kind, cursor string) LogLine {
 	return LogLine{GroupID: r.gid.String(), Kind: kind, Cursor: cursor}
 }
 
-// showAll tells followers what became visible. Only called from the loop.
-func (r *room) showAll(rd *group.Ready) {
-	r.warn(rd.Show)
-	if len(rd.Show) == 0 || !r.n.bus.followed() {
-		return
-	}
-	for _, s := range rd.Batch.Entries {
-		r.publishLines(r.entryLines(r.m, entryOrder(s), s.Hash))
-	}
-	for _, s := range rd.Batch.Messages {
-		r.publishLines(r.messageLines(r.m, messageOrder(s), s))
-	}
-	for _, x := range rd.Batch.Alarms {
-		r.publishLines([]LogLine{r.lineOfAlarm(r.m, alarmOrder(x), alarm{place: placeOf(x), found: x.Time})})
-	}
-	for _, s := range rd.Show {
-		switch s.Kind {
-		case group.ShowKey:
-			r.showUnder(s.Hash, rd)
-		case group.ShowRequest:
-			r.n.bus.publish(Event{Kind: "request", GroupID: r.gid.String(), Data: aboutPeer(s.Author)})
-		case group.ShowDelivered:
-			r.n.bus.publish(Event{Kind: "delivered", GroupID: r.gid.String(), Data: aboutPeer(s.Author)})
-		case group.ShowAlarm, group.ShowCopied:
-			r.n.bus.publish(Event{Kind: "alarm", GroupID: r.gid.String(), Data: aboutPeer(s.Author)})
-		}
-	}
-	r.n.bus.publish(Event{Kind: "group", GroupID: r.gid.String()})
-}
-
 // warn logs what a person must know even if nobody follows.
 func (r *room) warn(shown []group.Shown) {
 	for _, s := range shown {
@@ -192,25 +162,6 @@ func (r *room) warn(shown []group.Shown) {
 
 func aboutPeer(p keys.PeerID) json.RawMessage {
 	return json.RawMessage(`{"peer_id":"` + p.String() + `"}`)
-}
-
-// showUnder shows the messages that a room key has made readable.
-func (r *room) showUnder(eid keys.Hash, rd *group.Ready) {
-	for _, ref := range r.m.MessagesUnder(eid) {
-		if slices.ContainsFunc(rd.Batch.Messages, func(s group.StoredMessage) bool { return s.Hash == ref.Hash }) {
-			continue
-		}
-		s, err := r.disk.message(ref)
-		if err == nil {
-			r.publishLines(r.messageLines(r.m, messageOrder(s), s))
-		}
-	}
-}
-
-func (r *room) publishLines(lines []LogLine) {
-	for _, l := range lines {
-		r.n.bus.publish(Event{Kind: "log", GroupID: l.GroupID, Line: &l})
-	}
 }
 
 func ptr[T any](v T) *T { return &v }

@@ -182,6 +182,8 @@ func (n *Node) open() (err error) {
 	if err = n.goOnForgetting(); err != nil {
 		return err
 	}
+	// A home that was put back to an earlier state uses no number twice.
+	n.bus.begin(n.clock())
 	for gid, g := range n.dir.Groups {
 		if n.rooms[gid], err = n.openRoom(gid, g.Direct); err != nil {
 			return err

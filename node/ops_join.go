@@ -113,7 +113,7 @@ func joinError(ctx context.Context, err error) error {
 func (n *Node) awaitJoin(ctx context.Context, j joinRef) (joinRef, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	events := n.bus.subscribe(ctx, 0)
+	events, _ := n.bus.subscribe(ctx)
 	for {
 		n.read(func(d *directory) {
 			for _, o := range d.Joins {

@@ -61,6 +61,7 @@ type room struct {
 	full    bool  // the disk was, when something was written last
 	behind  bool  // the Machine was put back, and does not know who is online
 	waiters map[keys.ItemID]chan group.SentItem
+	journal journal
 	parked  []group.OutItem // of the backup that this home is from
 	kept    kept            // requests to join, for those who may approve
 	holes   map[hole]uint64 // in logs, that retention made: where each begins
@@ -114,6 +115,10 @@ func (n *Node) openRoom(gid keys.Hash, direct *[2]keys.PeerID) (*room, error) {
 	if err := r.reload(n.bundle); err != nil {
 		return nil, err
 	}
+	if r.journal, err = d.loadJournal(); err != nil {
+		return nil, err
+	}
+	n.bus.begin(r.journal.last + 1)
 	return r, errors.Join(r.loadParked(), r.loadRetention(), r.loadKept())
 }
 

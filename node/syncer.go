@@ -242,7 +242,8 @@ func (s *syncer) tellGaps(m *group.Machine) {
 	gaps := m.Gaps()
 	for _, g := range gaps {
 		if !slices.Contains(s.told, g) {
-			s.r.publishLines([]LogLine{s.r.gapLine(m, g)})
+			line := s.r.gapLine(m, g)
+			s.r.n.bus.publish(Event{Kind: "log", GroupID: line.GroupID, Line: &line})
 		}
 	}
 	s.told = gaps

@@ -16,6 +16,7 @@ type step struct {
 	event group.Event
 	jobs  []int // indexes into the turn's jobs
 	ready group.Ready
+	shown []showing
 	err   error
 }
 
@@ -54,8 +55,9 @@ func (r *room) turn(js []job) {
 	steps := plan(js)
 	err := r.stepAll(steps)
 	point("stepped")
+	var news *told
 	if err == nil {
-		err = r.persist(steps)
+		news, err = r.persist(steps)
 	}
 	if err != nil {
 		r.refuse(js, err)
@@ -68,6 +70,7 @@ func (r *room) turn(js []job) {
 			r.carryOut(&steps[i].ready)
 		}
 	}
+	r.n.bus.settle(news, func() []Event { return r.events(news, steps) })
 	point("sent")
 	r.answer(js, steps)
 	r.setWake(steps)
@@ -87,16 +90,29 @@ func (r *room) stepAll(steps []step) error {
 	return nil
 }
 
-func (r *room) persist(steps []step) error {
+// persist makes what the steps brought durable, with their place in the journal,
+// and returns what followers are to be told of them.
+func (r *room) persist(steps []step) (*told, error) {
 	var ks []group.KeyWrite
 	var batches []*group.Batch
+	var shown []showing
 	for i := range steps {
-		if steps[i].err == nil {
-			ks = append(ks, steps[i].ready.Keys...)
-			batches = append(batches, &steps[i].ready.Batch)
+		if s := &steps[i]; s.err == nil {
+			ks = append(ks, s.ready.Keys...)
+			batches = append(batches, &s.ready.Batch)
+			s.shown = r.shows(&s.ready)
+			shown = append(shown, s.shown...)
 		}
 	}
-	return r.disk.save(ks, batches)
+	news := r.n.bus.reserve(len(shown))
+	next := r.journal
+	err := r.disk.save(ks, batches, func(b *store.Batch) { next = r.journal.put(r.disk, b, news.first, shown) })
+	if err != nil {
+		r.n.bus.settle(news, func() []Event { return nil })
+		return nil, err
+	}
+	r.journal = next
+	return news, nil
 }
 
 // spare answers, while the disk is full, the jobs that would write to it, and
@@ -168,7 +184,7 @@ func (r *room) carryOut(rd *group.Ready) {
 	}
 	r.tellSent(rd.Sent)
 	r.settleParked(rd)
-	r.showAll(rd)
+	r.warn(rd.Show)
 	if len(rd.Wish) > 0 {
 		r.n.wg.Go(func() { r.wish(rd.Wish) })
 	}

@@ -280,7 +280,7 @@ type Verification struct {
 // log, or something else about the group or a request changed.
 type Event struct {
 	ID      uint64          `json:"id"`
-	Kind    string          `json:"kind"` // log, group, request, invitation, join, delivered, alarm
+	Kind    string          `json:"kind"` // log, group, request, invitation, join, delivered, alarm, progress, reset
 	GroupID string          `json:"group_id"`
 	Line    *LogLine        `json:"line,omitempty"`
 	Data    json.RawMessage `json:"data,omitempty"`

@@ -23,6 +23,7 @@ func newHandler(n *node.Node, page OpenPage) http.Handler {
 // register puts every route on mux, and the document that lists them.
 func register(mux humago.Mux, n *node.Node, page OpenPage) {
 	a := humago.New(mux, config())
+	a.UseMiddleware(func(ctx huma.Context, next func(huma.Context)) { next(huma.WithValue(ctx, behind{}, n)) })
 	registerGroups(a, n)
 	registerPeople(a, n)
 	registerTalk(a, n)
@@ -35,6 +36,9 @@ func register(mux humago.Mux, n *node.Node, page OpenPage) {
 	serveMetrics(mux, a, n)
 	serveDocument(mux, a)
 }
+
+// behind is the key of a request's context under which the node stands.
+type behind struct{}
 
 // config leaves out what huma would add by itself: pages that load from
 // elsewhere, schema routes and the $schema field in every body.
@@ -88,12 +92,16 @@ type answer[T any] struct{ Body T }
 // handler returns becomes the body, and any error a problem.
 func handle[I, O any](a huma.API, method, path, id, summary string, handler func(context.Context, *I) (O, error)) {
 	huma.Register(a, operation(a, method, path, id, summary), func(ctx context.Context, in *I) (*answer[O], error) {
+		position := ctx.Value(behind{}).(*node.Node).Position()
 		out, err := handler(ctx, in)
 		if err != nil && errors.Is(ctx.Err(), context.Canceled) {
 			err = ctx.Err() // the node is stopping, whatever the operation makes of that
 		}
 		if err != nil {
 			return nil, problemOf(err)
+		}
+		if l, ok := any(&out).(interface{ asOf(uint64) }); ok {
+			l.asOf(position)
 		}
 		return &answer[O]{out}, nil
 	})

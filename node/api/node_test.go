@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +24,13 @@ import (
 func runNode(t *testing.T, peers ...string) string {
 	t.Helper()
 	home := privateHome(t)
+	t.Cleanup(startNode(t, home, peers...))
+	return home
+}
+
+// startNode runs the node of a home with its API, until it is told to stop.
+func startNode(t *testing.T, home string, peers ...string) (stop func()) {
+	t.Helper()
 	n, err := node.Open(node.Config{Home: home, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Peers: peers})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -33,7 +41,7 @@ func runNode(t *testing.T, peers ...string) string {
 	<-n.Ready()
 	doors, closeDoors := context.WithCancel(ctx)
 	go func() { served <- server.Run(doors) }()
-	t.Cleanup(func() {
+	return sync.OnceFunc(func() {
 		closeDoors()
 		if err := <-served; err != nil {
 			t.Errorf("the API ended with %v", err)
@@ -43,7 +51,6 @@ func runNode(t *testing.T, peers ...string) string {
 			t.Errorf("the node ended with %v", err)
 		}
 	})
-	return home
 }
 
 func dialNode(t *testing.T, home string) *Client {

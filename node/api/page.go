@@ -9,11 +9,16 @@ import (
 )
 
 // page is one part of a list. Next, where there is more, is what to ask for
-// as `after`; it is null on the last page.
+// as `after`; it is null on the last page. A stream of events after Events tells
+// whatever is not in the page yet: what came while it was read may be in both.
 type page[T any] struct {
-	Items []T     `json:"items"`
-	Next  *string `json:"next"`
+	Items  []T     `json:"items"`
+	Next   *string `json:"next"`
+	Events uint64  `json:"events" doc:"The event ID from which a stream goes on where this list ends"`
 }
+
+// asOf notes where the node's events stood before the list was read.
+func (p *page[T]) asOf(position uint64) { p.Events = position }
 
 // Paging is the part of a list's input that all lists share. It is exported
 // because huma fills embedded structs only then.
