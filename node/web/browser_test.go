@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,7 +108,6 @@ func (v *visitor) until(what, expression string) {
 	v.t.Helper()
 	for end := time.Now().Add(patience); !eval[bool](v, "!!("+expression+")"); time.Sleep(30 * time.Millisecond) {
 		if time.Now().After(end) {
-			v.shoot("failed")
 			v.t.Fatalf("%s still waits for %s; the page says\n%s", v.name, what, eval[string](v, "document.body.innerText"))
 		}
 	}
@@ -151,22 +151,6 @@ func (v *visitor) says(text string) {
 	must(v.t, chromedp.Do(v.ctx, chromedp.KeyEvent(text+"\r")))
 }
 
-// shoot keeps a picture, where somebody wants to look: CONCLAVE_SHOTS names a
-// folder.
-func (v *visitor) shoot(name string) {
-	v.t.Helper()
-	dir := os.Getenv("CONCLAVE_SHOTS")
-	if dir == "" {
-		return
-	}
-	for _, size := range [][2]int64{{390, 844}, {900, 800}, {1440, 900}} {
-		must(v.t, chromedp.Do(v.ctx, chromedp.EmulateViewport(size[0], size[1]), chromedp.Sleep(300*time.Millisecond)))
-		b, err := chromedp.Run(v.ctx, chromedp.CaptureScreenshot())
-		must(v.t, err)
-		must(v.t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%s-%d.png", name, v.name, size[0])), b, 0o600))
-	}
-}
-
 // TestTwoBrowsers: two people, each with a node and a browser, make a group, join,
 // let in, talk, replace the key and leave, by mouse and keyboard alone.
 func TestTwoBrowsers(t *testing.T) {
@@ -175,22 +159,22 @@ func TestTwoBrowsers(t *testing.T) {
 	ann.browse(1440, 900)
 	bob.browse(1440, 900)
 	bob.sees("No group yet")
-	bob.shoot("empty")
+	bob.look("empty")
 	ann.press("New group")
 	ann.types("Name", "team")
-	ann.shoot("create")
+	ann.look("create")
 	ann.press("Create")
 	ann.sees("Nobody else is here")
-	ann.shoot("alone")
+	ann.look("alone")
 
 	bob.press("Join")
 	bob.types("Link, or peer ID", ann.ID().PeerID+"/team")
 	bob.types("A line for who decides", "from the meetup")
-	bob.shoot("join")
+	bob.look("join")
 	bob.press("Ask")
 	bob.sees("waiting for the answer")
 	ann.sees("from the meetup")
-	ann.shoot("request")
+	ann.look("request")
 	ann.press("Approve")
 	bob.sees("sealed · key 2")
 
@@ -199,28 +183,28 @@ func TestTwoBrowsers(t *testing.T) {
 	bob.says("me")
 	ann.sees("me")
 	ann.until("that it is read by bob", `document.querySelector(".own .tick")?.textContent === "✓✓"`)
-	ann.shoot("talk")
+	ann.look("talk")
 
 	ann.press("key 2") // in the timeline
 	ann.sees("held by")
 	if n := eval[int](ann, `document.querySelectorAll(".log .marked").length`); n != 3 { // and the one that says that the key came
 		t.Errorf("%d lines are marked as sealed under the key that was chosen", n)
 	}
-	ann.shoot("timeline")
+	ann.look("timeline")
 	ann.press("key 2")
 
 	ann.press("Invite")
 	ann.press("Make a link")
 	ann.sees("Shown once")
-	ann.shoot("invite")
+	ann.look("invite")
 	ann.press("Close")
 	ann.press("·" + bob.ID().PeerID[len(bob.ID().PeerID)-6:])
 	ann.sees("Read this number")
-	ann.shoot("verify")
+	ann.look("verify")
 	ann.press("We compared them")
 	ann.press("Health of this node")
 	ann.sees("takes what is written")
-	ann.shoot("health")
+	ann.look("health")
 	ann.press("Close")
 	ann.press("Group")
 	ann.press("Turn encryption off")
@@ -238,7 +222,7 @@ func TestTwoBrowsers(t *testing.T) {
 			t.Errorf("a plain line has no background of its own at %s", v.name)
 		}
 	}
-	ann.shoot("plain")
+	ann.look("plain")
 	ann.press("Group")
 	ann.press("Turn encryption on")
 	ann.sees("sealed · key 3")
@@ -255,7 +239,7 @@ func TestTwoBrowsers(t *testing.T) {
 	bob.press("Leave the group")
 	bob.press("Yes")
 	ann.sees("sealed · key 4")
-	ann.shoot("left")
+	ann.look("left")
 	if errs := eval[string](ann, `document.querySelectorAll(".problem").length + ""`); errs != "0" {
 		t.Errorf("%s problems are shown", errs)
 	}
@@ -274,4 +258,31 @@ func TestSignedOut(t *testing.T) {
 	if text := eval[string](ann, "document.body.innerText"); strings.Contains(text, ann.ID().PeerID[:12]) {
 		t.Error("it tells who this is")
 	}
+}
+
+// group makes a group without the page.
+func (v *visitor) group(name string) string {
+	v.t.Helper()
+	g, err := v.CreateGroup(v.t.Context(), node.CreateGroup{Name: name})
+	must(v.t, err)
+	return g.GroupID
+}
+
+// fill says many lines without the page.
+func (v *visitor) fill(group string, many int) {
+	v.t.Helper()
+	for i := 0; i < many; {
+		var texts []string
+		for len(texts) < 250 && i < many {
+			texts = append(texts, fmt.Sprintf("line %d", i))
+			i++
+		}
+		_, err := v.Send(v.t.Context(), group, texts, false, false)
+		must(v.t, err)
+	}
+}
+
+func middle(all []time.Duration) time.Duration {
+	slices.Sort(all)
+	return all[len(all)/2]
 }

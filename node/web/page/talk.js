@@ -16,7 +16,8 @@ class Talk extends HTMLElement {
 
   connectedCallback() {
     this.title_ = h("header", { class: "bar" });
-    this.log = h("ol", { class: "log", role: "log", tabindex: "0", "aria-label": "Messages" });
+    this.list = h("ol");
+    this.log = h("div", { class: "log", role: "log", tabindex: "0", "aria-label": "Messages" }, this.list);
     this.newest = h("button", { type: "button", class: "newest", hidden: true, onclick: () => this.reload() }, "To the newest");
     this.cards = h("div", { class: "cards" });
     this.compose = h("form", { class: "compose" });
@@ -40,7 +41,7 @@ class Talk extends HTMLElement {
     this.atEnd = true;
     this.begun = false;
     this.searching = "";
-    this.log.replaceChildren();
+    this.list.replaceChildren();
     this.draft();
     this.drawAround();
     if (gid) this.reload();
@@ -68,7 +69,7 @@ class Talk extends HTMLElement {
       state.unread.delete(this.gid);
       tell("unread");
     } catch (e) {
-      this.log.replaceChildren(h("li", {}, problem(e)));
+      this.list.replaceChildren(h("li", {}, problem(e)));
     }
   }
 
@@ -151,7 +152,7 @@ class Talk extends HTMLElement {
   }
 
   draw(toEnd = false) {
-    const old = new Map([...this.log.children].map((e) => [e.dataset.key, e]));
+    const old = new Map([...this.list.children].map((e) => [e.line, e]));
     const rows = [];
     let last = "";
     for (const l of this.lines) {
@@ -163,10 +164,10 @@ class Talk extends HTMLElement {
     }
     const g = this.group();
     if (this.atEnd && g?.members === 1 && g.join) rows.push(this.keyed(old, "alone" + g.join, () => alone(g)));
-    let at = this.log.firstChild;
+    let at = this.list.firstChild;
     for (const r of rows) {
       if (r === at) at = at.nextSibling;
-      else this.log.insertBefore(r, at);
+      else this.list.insertBefore(r, at);
     }
     while (at) {
       const next = at.nextSibling;
@@ -182,7 +183,7 @@ class Talk extends HTMLElement {
     const e = old.get(key);
     if (e) return old.delete(key), e;
     const fresh = make();
-    fresh.dataset.key = key;
+    fresh.line = key;
     return fresh;
   }
 
@@ -192,7 +193,7 @@ class Talk extends HTMLElement {
     if (!g) {
       fill(this.title_, [h("h2", {}, "conclave")]);
       this.cards.replaceChildren();
-      this.log.replaceChildren(h("li", { class: "empty" }, h("p", {}, state.groups.length ? "Choose a group." : "No group yet: make one, or join one.")));
+      this.list.replaceChildren(h("li", { class: "empty" }, h("p", {}, state.groups.length ? "Choose a group." : "No group yet: make one, or join one.")));
       return;
     }
     const p = state.progress.get(this.gid);
