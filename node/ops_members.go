@@ -7,6 +7,7 @@ import (
 
 	"conclave/group"
 	"conclave/keys"
+	"conclave/node/api/words"
 )
 
 // Members lists a group's members, this person included.
@@ -39,6 +40,7 @@ func (n *Node) Members(ctx context.Context, ref string) ([]Member, error) {
 			out = append(out, x)
 		}
 	})
+	flagAlike(out)
 	return out, err
 }
 
@@ -117,4 +119,15 @@ func (n *Node) changed(ctx context.Context, r *room, p keys.PeerID, state string
 	out := Change{GroupID: r.gid.String(), PeerID: p.String(), State: state}
 	err := r.look(ctx, func(m *group.Machine) { out.Epoch = newestHeld(m) })
 	return out, err
+}
+
+// flagAlike marks those whose name another's could be taken for.
+func flagAlike(all []Member) {
+	names := make([]string, len(all))
+	for i, m := range all {
+		names[i] = m.Name
+	}
+	for i, alike := range words.Alike(names) {
+		all[i].Alike = alike
+	}
 }

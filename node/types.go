@@ -131,6 +131,7 @@ type Member struct {
 	Self    bool    `json:"self"`
 
 	Verified bool     `json:"verified"`      // the safety numbers were compared
+	Alike    bool     `json:"alike"`         // another member's name could be taken for this one
 	Can      []string `json:"can,omitempty"` // what a deputy may: approve, kick, rotate, invite
 }
 

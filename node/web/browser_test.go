@@ -167,6 +167,11 @@ func TestTwoBrowsers(t *testing.T) {
 	ann.sees("Nobody else is here")
 	ann.look("alone")
 
+	bob.press("you are")
+	bob.types("Name", "bob")
+	bob.press("Keep")
+	bob.sees("you are bob")
+
 	bob.press("Join")
 	bob.types("Link, or peer ID", ann.ID().PeerID+"/team")
 	bob.types("A line for who decides", "from the meetup")
@@ -182,6 +187,7 @@ func TestTwoBrowsers(t *testing.T) {
 	bob.sees("who brings the <b>projector</b>?")
 	bob.says("me")
 	ann.sees("me")
+	ann.sees("bob ·" + bob.ID().PeerID[len(bob.ID().PeerID)-6:])
 	ann.until("that it is read by bob", `document.querySelector(".own .tick")?.textContent === "✓✓"`)
 	ann.look("talk")
 
@@ -198,7 +204,7 @@ func TestTwoBrowsers(t *testing.T) {
 	ann.sees("Shown once")
 	ann.look("invite")
 	ann.press("Close")
-	ann.press("·" + bob.ID().PeerID[len(bob.ID().PeerID)-6:])
+	ann.press("bob ·" + bob.ID().PeerID[len(bob.ID().PeerID)-6:])
 	ann.sees("Read this number")
 	ann.look("verify")
 	ann.press("We compared them")

@@ -42,6 +42,7 @@ async function ask(method, path, body, extra = {}) {
 const query = (q) => (q ? "?" + new URLSearchParams(Object.entries(q).filter(([, v]) => v !== undefined && v !== "")) : "");
 
 export const get = async (path, q) => (await ask("GET", path + query(q))).json();
+export const put = async (path, body) => (await ask("PUT", path, body)).json();
 export const post = async (path, body = {}, extra) => (await ask("POST", path, body, extra)).json();
 
 // all walks a list page by page.

@@ -3,7 +3,7 @@ import { enter, forget, signedIn } from "./api.js";
 import { fill, h, problem, safe, who } from "./dom.js";
 import { begin, on, state } from "./store.js";
 import { load, w } from "./words.js";
-import { askCreate, askJoin, showHealth, showNearby } from "./panels.js";
+import { askCreate, askJoin, askName, showHealth, showNearby } from "./panels.js";
 import "./people.js";
 import "./talk.js";
 
@@ -86,10 +86,10 @@ class App extends HTMLElement {
     fill(this.list, [
       h("header", {}, h("h1", {}, "conclave"),
         h("button", { type: "button", class: bad ? "health bad" : "health", onclick: showHealth, "aria-label": "Health of this node" }, bad ? `${bad} to mend` : state.health ? "all well" : "…")),
-      h("p", { class: "me" }, "you are ", who("", state.self || "")),
+      h("button", { type: "button", class: "row me", onclick: askName }, h("span", {}, "you are ", who(state.name, state.self || ""))),
       ...state.groups.map((g) => this.row(g)),
       state.groups.length ? null : this.empty(),
-      ...state.invitations.map((i) => h("button", { type: "button", class: "row call", onclick: () => this.invited(i) }, h("span", { class: "name" }, "Invitation: ", safe(i.name)))),
+      ...state.invitations.map((i) => h("button", { type: "button", class: "row call", onclick: () => this.invited(i) }, h("span", { class: "name" }, "Invitation: ", h("bdi", {}, safe(i.name))))),
       ...state.joins.filter((j) => j.state !== "joined").map((j) => h("p", { class: "row waiting" }, w("join." + j.state), j.peer_id ? [" ", who("", j.peer_id)] : null)),
       h("footer", {},
         h("button", { type: "button", onclick: askCreate }, "New group"),

@@ -1,7 +1,7 @@
 // What opens over the page: making, joining, inviting, comparing, mending.
-import { all, get, post } from "./api.js";
+import { all, get, post, put } from "./api.js";
 import { button, copier, h, problem, run, safe, short, who } from "./dom.js";
-import { groups, invitations, joins, people, state } from "./store.js";
+import { groups, invitations, joins, people, state, tell } from "./store.js";
 import { w } from "./words.js";
 
 // dialog opens one with a title, and returns it. It is gone once closed.
@@ -60,6 +60,15 @@ export function askJoin(given = "") {
   });
 }
 
+export function askName() {
+  const name = h("input", { required: true, maxlength: "64", autocomplete: "off", value: state.name });
+  form("You", [field("Name", name, "all members of all your groups see it, beside your fingerprint"), h("p", { class: "prints" }, state.self)], "Keep", async (d) => {
+    state.name = (await put("/v1/profile", { name: name.value })).name;
+    tell("groups");
+    d.close();
+  });
+}
+
 export async function showNearby() {
   const list = h("ul", { class: "members" }, h("li", {}, "Looking…"));
   dialog("Nearby", h("p", {}, "Nodes that this one sees on the local network."), list);
@@ -73,7 +82,7 @@ export async function showNearby() {
 }
 
 export function showInvitation(i) {
-  const d = dialog("Invitation", h("p", {}, who("", i.from), " invites you to ", h("strong", {}, h("bdi", {}, safe(i.name))), "."),
+  const d = dialog("Invitation", h("p", {}, who(i.from_name, i.from), " invites you to ", h("strong", {}, h("bdi", {}, safe(i.name))), "."),
     h("p", { class: "choice" }, button("Accept", async () => {
       await post("/v1/accept", { invite_id: i.invite_id });
       await Promise.all([invitations(), joins(), groups()]);

@@ -4,6 +4,7 @@ import { all, follow, get } from "./api.js";
 
 export const state = {
   self: null, // peer ID
+  name: "", // one's own
   online: true,
   status: null,
   groups: [],
@@ -60,6 +61,7 @@ const everything = () => Promise.all([groups(), requests(), invitations(), joins
 export async function begin() {
   state.status = await get("/v1/status");
   state.self = state.status.peer_id;
+  state.name = (await get("/v1/profile")).name || "";
   await everything();
   follow(heard, (up) => {
     if (state.online !== up) {

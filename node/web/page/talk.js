@@ -66,6 +66,7 @@ class Talk extends HTMLElement {
       this.lines = lines;
       this.atEnd = true;
       this.draw(true);
+      requestAnimationFrame(() => performance.mark("conversation"));
       state.unread.delete(this.gid);
       tell("unread");
     } catch (e) {
@@ -221,7 +222,7 @@ class Talk extends HTMLElement {
   card(r) {
     const decide = (what) => () => post("/v1/" + what, { group: r.group_id, peer: r.peer_id });
     return h("section", { class: "card" },
-      h("p", {}, who("", r.peer_id), " wants to join", r.note ? [": “", h("bdi", {}, safe(r.note)), "”"] : null),
+      h("p", {}, who(r.name, r.peer_id), " wants to join", r.note ? [": “", h("bdi", {}, safe(r.note)), "”"] : null),
       h("p", { class: "prints" }, r.fingerprint),
       h("p", { class: "choice" }, button("Approve", decide("approve")), button("Decline", decide("decline"))));
   }
