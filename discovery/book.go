@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -43,7 +44,8 @@ type entry struct {
 	next     time.Time      // not dialled before
 	dialling bool
 	online   bool
-	order    uint64 // of the last finding: the least is dropped first
+	near     []ma.Multiaddr // where the local network told of it; none: it did not, of late
+	order    uint64         // of the last finding: the least is dropped first
 }
 
 // due reports whether e may be dialled at all, leaving aside the time.
@@ -82,6 +84,7 @@ func (b *book) found(p peer.AddrInfo, now time.Time) {
 	}
 	e := b.entry(p.ID)
 	e.merge(p.Addrs)
+	e.near = slices.Clone(p.Addrs[:min(len(p.Addrs), maxAddrs)])
 	e.failures, e.next = 0, now.Add(b.courtesy(p.ID))
 	b.order++
 	e.order = b.order
@@ -108,6 +111,25 @@ func (b *book) known(p peer.ID) []ma.Multiaddr {
 		return slices.Clone(e.addrs)
 	}
 	return nil
+}
+
+// nearby lists whom the local network told of, in the order of their IDs.
+func (b *book) nearby() []peer.AddrInfo {
+	var out []peer.AddrInfo
+	for id, e := range b.entries {
+		if len(e.near) > 0 {
+			out = append(out, peer.AddrInfo{ID: id, Addrs: slices.Clone(e.near)})
+		}
+	}
+	slices.SortFunc(out, func(x, y peer.AddrInfo) int { return strings.Compare(string(x.ID), string(y.ID)) })
+	return out
+}
+
+// moved forgets who was near: that was another network, perhaps.
+func (b *book) moved() {
+	for _, e := range b.entries {
+		e.near = nil
+	}
 }
 
 func (b *book) connected(p peer.ID) {

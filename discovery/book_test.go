@@ -177,3 +177,19 @@ func TestAttemptsAtATimeAreBounded(t *testing.T) {
 		t.Error("a free attempt is not used")
 	}
 }
+
+func TestNearbyIsWhoTheNetworkToldOf(t *testing.T) {
+	b := newBook("m")
+	b.remember(info("a", "/ip4/10.0.0.1/tcp/1"), at(0))
+	b.found(info("c", "/ip4/10.0.0.3/tcp/1"), at(0))
+	b.found(info("b", "/ip4/10.0.0.2/tcp/1"), at(0))
+	b.learn(info("c", "/ip4/192.0.2.3/tcp/1"))
+	got := b.nearby()
+	if len(got) != 2 || got[0].ID != "b" || got[1].ID != "c" || len(got[1].Addrs) != 1 || got[1].Addrs[0].String() != "/ip4/10.0.0.3/tcp/1" {
+		t.Errorf("nearby: %v", got)
+	}
+	b.moved()
+	if got := b.nearby(); len(got) != 0 {
+		t.Errorf("on another network: %v", got)
+	}
+}

@@ -32,6 +32,9 @@ const (
 	// lookAround is how often the machine's own addresses are read. libp2p tells
 	// of a change after up to a minute; a person has given up by then.
 	lookAround = 2 * time.Second
+	// asleep is how much longer than lookAround it takes from one look to the next
+	// where the machine slept, or the process was stopped.
+	asleep = 5 * time.Second
 	// maxDials is the number of attempts under way at the same time.
 	maxDials = 16
 )
@@ -47,11 +50,16 @@ type Config struct {
 	// Dial makes one connection; nil means Host.Connect. The caller may clear
 	// a dialler's own back-off here, since the Finder keeps the schedule.
 	Dial func(context.Context, peer.AddrInfo) error
+	// Moved, if set, is called when the machine's addresses have changed, and when
+	// it has slept: connections that stood before may be dead. It must not wait.
+	Moved func()
 	// Logger gets debug lines; nil discards them.
 	Logger *slog.Logger
 
 	// networks lists the machine's own addresses; tests replace it.
 	networks func() []netip.Prefix
+	// clock is the wall clock; tests replace it.
+	clock func() time.Time
 }
 
 func (c *Config) validate() error {
@@ -63,6 +71,12 @@ func (c *Config) validate() error {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Moved == nil {
+		c.Moved = func() {}
+	}
+	if c.clock == nil {
+		c.clock = time.Now
 	}
 	if c.networks == nil {
 		c.networks = ownNetworks
@@ -137,6 +151,19 @@ func (f *Finder) Known(p peer.ID) []ma.Multiaddr {
 	}
 }
 
+// Nearby returns the peers that multicast DNS has found on the network as it is
+// now, with the addresses found. Some may be gone again.
+func (f *Finder) Nearby() []peer.AddrInfo {
+	answer := make(chan []peer.AddrInfo, 1)
+	f.do(func(b *book) { answer <- b.nearby() })
+	select {
+	case found := <-answer:
+		return found
+	default:
+		return nil
+	}
+}
+
 // Wake resets every back-off, as a change of the network does.
 func (f *Finder) Wake() {
 	f.do(func(b *book) { b.reset(time.Now()) })
@@ -180,7 +207,7 @@ func (f *Finder) run(ctx context.Context, events <-chan any) {
 	timer, look := time.NewTimer(0), time.NewTicker(lookAround)
 	defer timer.Stop()
 	defer look.Stop()
-	here := f.cfg.networks()
+	here, looked := f.cfg.networks(), f.cfg.clock()
 	for {
 		select {
 		case <-ctx.Done():
@@ -190,7 +217,11 @@ func (f *Finder) run(ctx context.Context, events <-chan any) {
 		case ev := <-events:
 			onEvent(b, ev)
 		case <-look.C:
-			if now := f.cfg.networks(); !slices.Equal(now, here) {
+			// The steady clock stands still while the machine sleeps; the wall's goes on.
+			last := looked.Round(0)
+			looked = f.cfg.clock()
+			slept := looked.Round(0).Sub(last) > lookAround+asleep
+			if now := f.cfg.networks(); !slices.Equal(now, here) || slept {
 				here = now
 				f.onMove(b)
 			}
@@ -218,9 +249,13 @@ func onEvent(b *book, ev any) {
 	}
 }
 
-// onMove starts over on another network. Only called from the loop.
+// onMove starts over on another network, or after a sleep. Only called from the
+// loop.
 func (f *Finder) onMove(b *book) {
+	f.cfg.Logger.Debug("the network may have changed")
+	b.moved()
 	b.reset(time.Now())
+	f.cfg.Moved()
 	select {
 	case f.renew <- struct{}{}:
 	default:

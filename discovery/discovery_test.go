@@ -170,3 +170,33 @@ func TestStartWantsAHost(t *testing.T) {
 		t.Error("no host, no error")
 	}
 }
+
+// The wall clock that has gone on while the steady one stood still is a machine
+// that slept.
+func TestAfterASleepEverythingIsTriedAgain(t *testing.T) {
+	pair(t, func(t *testing.T, a, b host.Host) {
+		d := &dialler{began: time.Now()}
+		var slept, moved atomic.Int64
+		f := start(t, Config{
+			Host: a, Dial: d.dial, Static: []peer.AddrInfo{addrOf(b)}, Moved: func() { moved.Add(1) },
+			networks: func() []netip.Prefix { return nil },
+			clock:    func() time.Time { return time.Now().Add(time.Duration(slept.Load())) },
+		})
+		defer f.Close()
+		time.Sleep(64 * time.Second)
+		if moved.Load() != 0 {
+			t.Fatal("a machine that is awake is told to have slept")
+		}
+		before := len(d.attempts())
+		slept.Store(int64(time.Hour))
+		time.Sleep(lookAround + time.Millisecond)
+		if got := d.attempts(); len(got) <= before || moved.Load() != 1 {
+			t.Errorf("attempts at %v, moved %d times", got, moved.Load())
+		}
+		slept.Store(0) // a clock that is turned back is no sleep
+		time.Sleep(2 * lookAround)
+		if moved.Load() != 1 {
+			t.Error("a clock that is turned back is taken for a sleep")
+		}
+	})
+}

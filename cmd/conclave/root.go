@@ -45,7 +45,7 @@ func newRoot(a *app) *cobra.Command {
 	addGroup(root, "talk", "Talking:", newChat(a), newSend(a), newLog(a), newDM(a), newWeb(a), newHeld(a), newRetention(a))
 	addGroup(root, "join", "Getting in and letting in:", newGroup(a), newJoin(a), newRequests(a), newApprove(a), newDecline(a),
 		newInvite(a), newLinks(a), newInvites(a), newAccept(a))
-	addGroup(root, "members", "Members and keys:", newMembers(a), newVerify(a), newKeys(a), newRotate(a), newEncryption(a),
+	addGroup(root, "members", "Members and keys:", newMembers(a), newNearby(a), newVerify(a), newKeys(a), newRotate(a), newEncryption(a),
 		newDeputy(a), newTransfer(a), newKick(a), newBan(a), newUnban(a), newLeave(a), newEvidence(a))
 	a.completeAll(root)
 	return root

@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"iter"
 	"net/http"
+	"net/url"
 
 	"conclave/node"
 )
@@ -18,6 +20,10 @@ func (c *Client) Profile(ctx context.Context) (node.Profile, error) {
 
 func (c *Client) SetName(ctx context.Context, name string) (node.Profile, error) {
 	return call[node.Profile](ctx, c, http.MethodPut, "/v1/profile", setName{name})
+}
+
+func (c *Client) Nearby(ctx context.Context) iter.Seq2[node.Nearby, error] {
+	return pages[node.Nearby](ctx, c, "/v1/nearby", url.Values{})
 }
 
 func (c *Client) WithdrawInvite(ctx context.Context, group, peer string) (node.Invite, error) {

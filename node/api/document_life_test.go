@@ -34,4 +34,9 @@ func life(t *testing.T, ann, bob *Client, annID, bobID string) {
 	must(t, err)
 	_, err = ann.Forget(ctx, g.GroupID)
 	must(t, err)
+	for _, err := range ann.Nearby(ctx) { // the answer to the others is in node/lantest
+		if node.KindOf(err) != node.KindError {
+			t.Errorf("nearby on loopback: %v", err)
+		}
+	}
 }

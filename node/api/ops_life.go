@@ -37,6 +37,14 @@ func registerLife(a huma.API, n *node.Node) {
 		func(ctx context.Context, in *body[setName]) (node.Profile, error) {
 			return n.SetName(ctx, in.Body.Name)
 		})
+	handle(a, http.MethodGet, "/v1/nearby", "listNearby", "The nodes that mDNS has found on the local network",
+		func(ctx context.Context, in *Paging) (page[node.Nearby], error) {
+			all, err := n.Nearby(ctx)
+			if err != nil {
+				return page[node.Nearby]{}, err
+			}
+			return cut(all, *in, func(p node.Nearby) string { return p.PeerID })
+		})
 	handle(a, http.MethodPost, "/v1/invite/withdraw", "withdrawInvite", "Take an invitation back",
 		func(ctx context.Context, in *body[onPeer]) (node.Invite, error) {
 			return n.WithdrawInvite(ctx, in.Body.Group, in.Body.Peer)

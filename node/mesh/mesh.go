@@ -127,6 +127,7 @@ func (m *Mesh) run(cfg Config, static []peer.AddrInfo, extra []pubsub.Option) (e
 		Static: static,
 		MDNS:   m.searches,
 		Dial:   m.dial,
+		Moved:  m.checkAll,
 		Logger: cfg.Logger,
 	})
 	return err

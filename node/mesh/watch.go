@@ -29,6 +29,7 @@ func (m *Mesh) watch() error {
 	if err != nil {
 		return err
 	}
+	m.host.Network().Notify(&network.NotifyBundle{ConnectedF: func(_ network.Network, c network.Conn) { m.checkOthers(c) }})
 	m.wg.Go(func() {
 		defer sub.Close()
 		m.deliver(sub.Out())
