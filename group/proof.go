@@ -106,24 +106,22 @@ type proof struct {
 // ProveRemoval writes a file by which anyone can check that p was removed and
 // which keys were made without p since: every entry that decides that, of those
 // held here. Errors: ErrNoProof where that is not so, ErrFrozen where the owner's
-// log is forked, ErrSize. (PROTOCOL.md, "Proof of removal")
-func (m *Machine) ProveRemoval(p PeerID) ([]byte, Exclusion, error) {
+// log is forked. (PROTOCOL.md, "Proof of removal")
+func (m *Machine) ProveRemoval(p PeerID) ([]byte, error) {
 	if m.g.direct != nil {
-		return nil, Exclusion{}, ErrNoProof
+		return nil, ErrNoProof
 	}
 	if len(m.local.Frozen) > 0 {
-		return nil, Exclusion{}, ErrFrozen
+		return nil, ErrFrozen
 	}
 	if _, err := m.st.exclusion(p); err != nil {
-		return nil, Exclusion{}, err
+		return nil, err
 	}
 	file := proof{Form: proofForm, GID: m.g.gid, Peer: p}
 	for part := range slices.Chunk(m.g.deciding(), proofPart) {
 		file.Parts = append(file.Parts, part)
 	}
-	text := armour(proofText, file)
-	x, err := ParseProof(text) // as whoever gets it will
-	return text, x, err
+	return armour(proofText, file), nil
 }
 
 // deciding returns the payloads of all entries that the state and the epochs rest

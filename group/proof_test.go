@@ -11,20 +11,24 @@ import (
 // shows to somebody who knows nothing.
 func shows(t testing.TB, holder, p *peer) ([]byte, Exclusion) {
 	t.Helper()
-	text, x, err := holder.ProveRemoval(p.me)
+	text, err := holder.ProveRemoval(p.me)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := ParseProof(text)
-	if err != nil || again.Removal != x.Removal || !slices.Equal(again.Epochs, x.Epochs) || again.Peer != p.me || again.GID != holder.GID() {
-		t.Fatalf("read as %+v, %v", again, err)
+	x, err := ParseProof(text)
+	if err != nil || x.Peer != p.me || x.GID != holder.GID() {
+		t.Fatalf("read as %+v, %v", x, err)
+	}
+	own, err := holder.st.exclusion(p.me)
+	if err != nil || own.Removal != x.Removal || !slices.Equal(own.Epochs, x.Epochs) || !slices.Equal(own.Apart, x.Apart) {
+		t.Fatalf("a node knows %+v, a reader %+v", own, x)
 	}
 	return text, x
 }
 
 func provesNothing(t *testing.T, holder, p *peer, why string) {
 	t.Helper()
-	if text, _, err := holder.ProveRemoval(p.me); !errors.Is(err, ErrNoProof) || text != nil {
+	if text, err := holder.ProveRemoval(p.me); !errors.Is(err, ErrNoProof) || text != nil {
 		t.Errorf("%s: %v", why, err)
 	}
 }
@@ -183,7 +187,7 @@ func TestForkedOwnerProvesNothing(t *testing.T) {
 	shows(t, bob, carol)
 	v := w.signEntry(alice, twin)
 	w.give(v, bob)
-	if text, _, err := bob.ProveRemoval(carol.me); !errors.Is(err, ErrFrozen) || text != nil {
+	if text, err := bob.ProveRemoval(carol.me); !errors.Is(err, ErrFrozen) || text != nil {
 		t.Errorf("after the fork: %v", err)
 	}
 	p := proof{Form: proofForm, GID: w.gid, Peer: carol.me, Parts: [][][]byte{bob.g.deciding()}}
@@ -197,7 +201,7 @@ func TestNoProofInAConversation(t *testing.T) {
 	alice, bob := w.all[0], w.all[1]
 	gid, pair := DirectID(alice.me, bob.me)
 	m := New(Config{GID: gid, Self: alice.id, Direct: &pair, Bundle: alice.bundle}, Stored{})
-	if _, _, err := m.ProveRemoval(bob.me); !errors.Is(err, ErrNoProof) {
+	if _, err := m.ProveRemoval(bob.me); !errors.Is(err, ErrNoProof) {
 		t.Errorf("in a conversation: %v", err)
 	}
 }

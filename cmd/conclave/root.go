@@ -46,7 +46,7 @@ func newRoot(a *app) *cobra.Command {
 	addGroup(root, "join", "Getting in and letting in:", newGroup(a), newJoin(a), newRequests(a), newApprove(a), newDecline(a),
 		newInvite(a), newLinks(a), newInvites(a), newAccept(a))
 	addGroup(root, "members", "Members and keys:", newMembers(a), newNearby(a), newVerify(a), newKeys(a), newRotate(a), newEncryption(a),
-		newDeputy(a), newTransfer(a), newKick(a), newBan(a), newUnban(a), newLeave(a), newEvidence(a))
+		newDeputy(a), newTransfer(a), newKick(a), newBan(a), newUnban(a), newLeave(a), newEvidence(a), newProof(a))
 	a.completeAll(root)
 	return root
 }

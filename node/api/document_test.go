@@ -364,6 +364,8 @@ func rule(t *testing.T, ann, bob *Client, annID, bobID string) {
 	do("ban", err)
 	_, err = ann.Unban(ctx, g.GroupID, bobID)
 	do("unban", err)
+	_, err = ann.ProveRemoval(ctx, g.GroupID, bobID)
+	do("proof", err)
 }
 
 func recipient(t *testing.T) string {

@@ -186,6 +186,19 @@ func Finding(state string) string {
 	return "ACT"
 }
 
+// Out says how somebody came to be out of a group.
+func Out(state, by string) string {
+	switch state {
+	case "removed":
+		return "was removed by " + by
+	case "banned":
+		return "was banned by " + by
+	case "left":
+		return "left"
+	}
+	return Line(state)
+}
+
 // Count is n with the word for one or for many.
 func Count(n int, one, many string) string {
 	if n == 1 {
