@@ -221,12 +221,24 @@ func (g *graph) hasFork(p PeerID) bool {
 	return false
 }
 
-// Readers returns the members in the view of an EPOCH: for whom its key was made.
-// (PROTOCOL.md, "Who may mint")
-func (m *Machine) Readers(eid Hash) []PeerID {
+// Readers returns for whom the key of an EPOCH was made, the members in its view,
+// and who came later, is out since or not, and could be handed it because the
+// EPOCH shows its history. (PROTOCOL.md, "SERVE")
+func (m *Machine) Readers(eid Hash) (made, later []PeerID) {
 	e := m.g.byHash[short(eid)]
 	if e == nil || e.Type != TypeEpoch {
-		return nil
+		return nil, nil
 	}
-	return e.view(m.g).members()
+	view := e.view(m.g)
+	made = view.members()
+	if e.body.(*Epoch).History != HistoryAll {
+		return made, nil
+	}
+	for _, p := range m.st.people {
+		in := slices.ContainsFunc(m.st.admits[p], func(j *entry) bool { return !m.st.isVoid(j) && !view.dead(j) })
+		if in && !view.removed(p) && !slices.Contains(made, p) {
+			later = append(later, p)
+		}
+	}
+	return made, later
 }

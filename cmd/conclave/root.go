@@ -42,7 +42,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetHelpCommand(newHelp(root))
 	root.SetHelpTemplate(root.HelpTemplate() + "{{if not .HasParent}}\n" + exitTable() + "{{end}}")
 	addGroup(root, "node", "Your node:", newUp(a), newStop(a), newStatus(a), newDoctor(a), newInit(a), newID(a), newName(a), newBackup(a), newRestore(a), newVersion(a), newDemo(a))
-	addGroup(root, "talk", "Talking:", newChat(a), newSend(a), newLog(a), newDM(a), newWeb(a), newHeld(a), newRetention(a))
+	addGroup(root, "talk", "Talking:", newChat(a), newSend(a), newLog(a), newDM(a), newWeb(a), newHeld(a), newRetention(a), newMessage(a))
 	addGroup(root, "join", "Getting in and letting in:", newGroup(a), newJoin(a), newRequests(a), newApprove(a), newDecline(a),
 		newInvite(a), newLinks(a), newInvites(a), newAccept(a))
 	addGroup(root, "members", "Members and keys:", newMembers(a), newNearby(a), newVerify(a), newKeys(a), newRotate(a), newEncryption(a),

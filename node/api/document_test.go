@@ -275,8 +275,9 @@ func talk(t *testing.T, ann, bob *Client, annID, bobID string) {
 		joins := all(t, bob.Joins(ctx))
 		return len(joins) == 1 && joins[0].State == "joined"
 	})
-	_, err = ann.Send(ctx, Send{Group: g.GroupID, Texts: []string{"hello", "bob"}, Wait: true})
+	sent, err := ann.Send(ctx, Send{Group: g.GroupID, Texts: []string{"hello", "bob"}, Wait: true})
 	must(t, err)
+	all(t, ann.Message(ctx, g.GroupID, sent[0].MessageID))
 	await(t, "the line at bob", func() bool {
 		lines, err := bob.Log(ctx, g.GroupID, node.LogQuery{Last: true, Limit: 50})
 		return err == nil && slices.ContainsFunc(lines, func(l node.LogLine) bool { return l.Text != nil && *l.Text == "bob" })
