@@ -76,7 +76,7 @@ func forkedAt(x, y Verified) (link, bool) {
 	}
 	keyed, kc := x.keyAt()
 	other, otherKC := y.keyAt()
-	return keyed, keyed.seq > 0 && keyed == other && kc != otherKC
+	return keyed, keyed == other && kc != otherKC
 }
 
 // keyAt returns the place of the EPOCH that the record belongs to, and the
@@ -187,10 +187,7 @@ func armour(kind string, v any) []byte {
 func unarmour(kind string, form uint64, text []byte, v any) error {
 	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
 	block, _ := pem.Decode(text)
-	if block == nil || block.Type != kind {
-		return ErrEncoding
-	}
-	if !bytes.Equal(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: block.Bytes}), text) {
+	if block == nil || !bytes.Equal(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: block.Bytes}), text) {
 		return ErrEncoding
 	}
 	if f, ok := formOf(block.Bytes); ok && f != form {
