@@ -3,6 +3,8 @@ package group
 import (
 	"errors"
 	"testing"
+
+	"conclave/keys"
 )
 
 // forkedOwner returns a group whose owner gave bob and carol different entries
@@ -56,6 +58,29 @@ func TestAbuse_MO01_OwnerSignsTwice(t *testing.T) {
 	w.say(carol, "we read each other")
 	if b, c := len(w.reads(bob)), len(w.reads(carol)); b != 4 || c != 4 {
 		t.Errorf("bob reads %d lines of 4, carol %d", b, c)
+	}
+}
+
+// An epoch that the owner minted after the fork counts no more, but its key is asked
+// for, handed on and read with like any other: others may speak under it who have
+// not seen the fork.
+func TestAStoppedEpochIsRead(t *testing.T) {
+	w, alice, bob, carol := forkedOwner(t)
+	w.sync(bob, carol)
+	w.sync(carol, bob)
+	key, salt, old := keys.Secret{7}, Hash{7}, alice.current()
+	later := alice.next(TypeEpoch, &Epoch{
+		Gen: old.body.(*Epoch).Gen + 1, Parents: []Hash{old.eh}, KC: keys.Commitment(key, salt, w.gid), Salt: salt, Suite: Suite, Reason: ReasonRequest,
+	}, 1)
+	v := w.signEntry(alice, later)
+	w.give(v, bob, carol)
+	w.must(carol, KeyReceived{Commit: keys.Commitment(key, salt, w.gid), Key: key})
+	if carol.counts(v) || bob.counts(v) {
+		t.Fatal("an owner's epoch after the fork counts")
+	}
+	w.sync(carol, bob)
+	if k, ok := bob.Key(v.Hash); !ok || !k.Equal(key) {
+		t.Error("bob has no key to read what is said under it")
 	}
 }
 

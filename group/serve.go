@@ -119,7 +119,8 @@ func (m *Machine) Wanted() []Hash {
 	var es []*entry
 	for _, e := range m.g.epochs {
 		_, held := m.held[e.eh]
-		if !held && !m.erased[e.eh] && e.role != roleNone && m.st.mayHold(e, m.me) == nil {
+		vain := e.role == roleNone && !e.stopped // nobody may ever speak under it
+		if !held && !m.erased[e.eh] && !vain && m.st.mayHold(e, m.me) == nil {
 			es = append(es, e)
 		}
 	}
