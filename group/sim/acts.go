@@ -25,6 +25,7 @@ func (w *world) begin() {
 		w.fail("create", "%v", err)
 	}
 	w.gid, w.oracle = gid, newOracle(gid, nil)
+	w.torn = w.cfg.Seed%tornEvery == 5 && w.people > 2
 	for _, n := range w.all {
 		n.start()
 	}

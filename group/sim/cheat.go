@@ -402,7 +402,7 @@ func ed25519Sign(id *keys.Identity, gid, invite keys.Hash, joiner keys.PeerID) [
 }
 
 func (w *world) acceptTerm(n *member) error {
-	if w.book.twice[n.me] {
+	if w.torn || w.book.twice[n.me] {
 		return errNothing
 	}
 	term := uint64(max(1, len(w.oracle.of(n).terms)))

@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,7 +22,7 @@ func (n *member) checkReady(ev group.Event, r *group.Ready) {
 		w.oracle.learn(v)
 		n.checkOrd(e.Hash, e.Ord)
 		if v.Entry().Type == group.TypeEpoch && v.Entry().Author == n.me {
-			w.book.minted[e.Hash] = w.oracle.of(n).set
+			w.book.minted[e.Hash] = standpoint{w.oracle.of(n).set, maps.Clone(n.disk.owner.stopped)}
 		}
 	}
 	for _, s := range r.Batch.Messages {
@@ -154,6 +155,9 @@ func (w *world) checkRemovedCannotRead(s *sealing) {
 		if again && e.body.(*group.Epoch).History == group.HistoryAll && !w.oracle.before(e).removed(p) {
 			continue
 		}
+		if w.torn && w.someLet(w.by[p], e) {
+			continue // the owner has made people judge differently, for ever
+		}
 		w.fail("S1", "%s sealed %s under epoch %s, which %s holds, knowing that %s is removed",
 			s.author.name, s.hash.Short(), s.eid.Short(), w.by[p].name, w.by[p].name)
 	}
@@ -171,11 +175,8 @@ func (w *world) checkMayHold(p *member, eid keys.Hash, how string) {
 	}
 	why := w.mayNotHold(p, e)
 	if why != nil && w.oracle.forks { // who gave it judged by what it held, or the minter by what he did
-		for _, set := range append(w.sets(), w.book.minted[eid]) {
-			w.oracle.judgeFor(set)
-			if w.mayNotHold(p, e) == nil {
-				return
-			}
+		if w.someLet(p, e) {
+			return
 		}
 	}
 	if why != nil {
@@ -184,14 +185,18 @@ func (w *world) checkMayHold(p *member, eid keys.Hash, how string) {
 	}
 }
 
-// sets are what each node that is up has applied.
-func (w *world) sets() (out []bits) {
-	for _, n := range w.all {
-		if n.up {
-			out = append(out, w.oracle.of(n).set)
+// someLet reports whether by the judgement of some node, or of the minter then, p
+// may hold the key of e.
+func (w *world) someLet(p *member, e *fact) bool {
+	if as, ok := w.book.minted[e.eh]; ok {
+		if w.oracle.judgeAs(as); w.mayNotHold(p, e) == nil {
+			return true
 		}
 	}
-	return out
+	return slices.ContainsFunc(w.all, func(n *member) bool {
+		w.oracle.of(n)
+		return w.mayNotHold(p, e) == nil
+	})
 }
 
 // mayNotHold tells why p may not hold the key of e.
@@ -242,6 +247,10 @@ func (n *member) checkShown(s group.StoredMessage) {
 	if err != nil {
 		w.fail("S4", "%s keeps a message that Decode refuses: %v", n.name, err)
 	}
+	w.oracle.of(n)
+	if w.torn && !n.m.Visible(s.Hash) {
+		return // kept because something cites it
+	}
 	j := w.oracle.by[v.Msg().JID]
 	if j == nil || !admits(j) || !slices.Contains(w.oracle.subjects(j), s.Author) || w.oracle.powerOf(j) == noPower {
 		w.fail("S4", "%s keeps a message of %s, whom nothing admits", n.name, w.by[s.Author].name)
@@ -266,7 +275,7 @@ func (n *member) checkState() {
 	w := n.w
 	n.checkInert()
 	v := w.oracle.of(n)
-	key := v.set.key()
+	key := standpoint{v.set, n.disk.owner.stopped}.key()
 	got := n.digest()
 	if was, ok := w.book.states[key]; ok {
 		if was != got {

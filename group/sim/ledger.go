@@ -26,9 +26,9 @@ type ledger struct {
 	cheats   map[keys.PeerID]bool
 	twice    map[keys.PeerID]bool // who has signed two entries under one number, or will
 	ticks    map[keys.PeerID]int
-	minted   map[keys.Hash]bits      // what an epoch's author held then
-	inert    map[keys.Hash]string    // entries that count nowhere, ever, and why
-	revoked  map[keys.Hash]keys.Hash // entries beyond the cut of a REVOKE, and that
+	minted   map[keys.Hash]standpoint // of an epoch's author then
+	inert    map[keys.Hash]string     // entries that count nowhere, ever, and why
+	revoked  map[keys.Hash]keys.Hash  // entries beyond the cut of a REVOKE, and that
 }
 
 // number is a place in a log.
@@ -66,7 +66,7 @@ func newLedger() ledger {
 		under: map[keys.Hash][]*sealing{}, items: map[keys.ItemID]*line{}, holders: map[keys.Hash]map[keys.PeerID]bool{},
 		roomKey: map[keys.Hash]keys.Secret{}, states: map[string]string{}, ords: map[keys.Hash]uint64{},
 		forged: map[keys.Hash]string{}, cheats: map[keys.PeerID]bool{}, twice: map[keys.PeerID]bool{}, ticks: map[keys.PeerID]int{},
-		minted: map[keys.Hash]bits{}, inert: map[keys.Hash]string{}, revoked: map[keys.Hash]keys.Hash{},
+		minted: map[keys.Hash]standpoint{}, inert: map[keys.Hash]string{}, revoked: map[keys.Hash]keys.Hash{},
 	}
 }
 

@@ -53,6 +53,8 @@ type disk struct {
 	latest   map[string][]byte
 	waits    map[keys.Hash]group.Waiting // records that wait for what they cite
 	local    *group.Local
+	alarms   map[keys.PeerID]bool // who is known to have signed twice
+	owner    ownersChain
 }
 
 var names = []string{"alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "eve"}
@@ -63,7 +65,7 @@ func (w *world) addMember(i int) {
 		disk: disk{
 			keys: map[keys.Hash]keys.Secret{}, entries: map[keys.Hash][]byte{}, messages: map[keys.Hash]group.StoredMessage{},
 			out: map[uint64]group.OutItem{}, latest: map[string][]byte{},
-			waits: map[keys.Hash]group.Waiting{},
+			waits: map[keys.Hash]group.Waiting{}, alarms: map[keys.PeerID]bool{}, owner: newOwnersChain(),
 		},
 	}
 	n.me = n.id.PeerID()
@@ -222,6 +224,10 @@ func (n *member) saveKeys(ks []group.KeyWrite) {
 func (n *member) saveBatch(b *group.Batch) {
 	for _, e := range b.Entries {
 		n.disk.entries[e.Hash] = e.Payload
+		n.noteOwners(e)
+	}
+	for _, a := range b.Alarms {
+		n.disk.alarms[a.Author] = true
 	}
 	for _, s := range b.Messages {
 		n.disk.messages[s.Hash] = s

@@ -65,6 +65,7 @@ var keyMutants = []mutant{
 	{"EPOCH: rescue leaves the own epochs out", core, `return !some(func(p *entry, _ *State) bool { return p.Author == e.Author })`, `return true`, "TestMUST_59_ReasonsOverOwnEpochs"},
 
 	{"key: the commitment is compared", core, `if keys.Commitment(key, b.Salt, m.g.gid) != b.KC || m.erased[e.eh] {`, `if b == nil || m.erased[e.eh] {`, "TestMUST_69_CommitmentDecides"},
+	{"key: asked for, of an epoch that a fork stopped", core, `vain := e.role == roleNone && !e.stopped`, `vain := e.role == roleNone`, "TestAStoppedEpochIsRead"},
 	{"key: what was erased stays erased", core, `if keys.Commitment(key, b.Salt, m.g.gid) != b.KC || m.erased[e.eh] {`, `if keys.Commitment(key, b.Salt, m.g.gid) != b.KC {`, "TestServeOnlyWhatIsHeld"},
 	{"key: sealed to the members alone", core, `	for _, p := range m.st.members() {
 		if b, ok := m.bundles[p]`, `	for p := range m.bundles {

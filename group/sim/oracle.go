@@ -2,6 +2,7 @@ package sim
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"conclave/group"
@@ -19,9 +20,24 @@ type oracle struct {
 	by    map[keys.Hash]*fact
 	heads map[group.Short]*fact
 	views map[string]*view
-	forks bool // somebody has signed two entries under one number
-	held  bits // where there are forks: what the node holds that is judged
+	forks bool       // somebody has signed two entries under one number
+	as    standpoint // where there are forks
 	taken map[number]bool
+}
+
+// standpoint is what judgements depend on where somebody has signed twice: what a
+// node holds, and which owner's entries it has stopped.
+type standpoint struct {
+	held    bits
+	stopped map[keys.Hash]bool
+}
+
+func (s standpoint) key() string {
+	k := s.held.key()
+	for _, h := range sortedKeys(s.stopped) {
+		k += string(h[:8])
+	}
+	return k
 }
 
 // fact is one control entry.
@@ -131,16 +147,16 @@ func (o *oracle) learn(v group.Verified) {
 	o.forks = o.forks || o.taken[at]
 	o.taken[at] = true
 	if o.forks {
-		o.judgeFor(nil)
+		o.judgeAs(standpoint{})
 	}
 }
 
-// judgeFor forgets all judgements. Which of two branches a cut binds depends on
-// whether the record that the cut names is held: with forks about, states are
-// those of one node's set.
-func (o *oracle) judgeFor(held bits) {
+// judgeAs forgets all judgements. Which of two branches a cut binds depends on
+// whether the record that the cut names is held, and what counts of a forked
+// owner's chain on what came first: with forks about, states are those of one node.
+func (o *oracle) judgeAs(s standpoint) {
+	o.as = s
 	clear(o.views)
-	o.held = held
 	for _, f := range o.facts {
 		if f.Type != group.TypeGenesis || o.talk == nil {
 			f.judged = false
@@ -233,8 +249,8 @@ func (o *oracle) of(n *member) *view {
 			set.add(f.i)
 		}
 	}
-	if o.forks && set.key() != o.held.key() {
-		o.judgeFor(set)
+	if at := (standpoint{set, n.disk.owner.stopped}); o.forks && at.key() != o.as.key() {
+		o.judgeAs(standpoint{set, maps.Clone(at.stopped)})
 	}
 	return o.view(set)
 }
@@ -369,7 +385,7 @@ func (o *oracle) within(cuts []group.Cut, f *fact) bool {
 			continue
 		}
 		named := o.by[c.Hash]
-		if named == nil || named == f || o.held != nil && !o.held.has(named) {
+		if named == nil || named == f || o.as.held != nil && !o.as.held.has(named) {
 			return true
 		}
 		for at := named; at != nil && at.Lane == f.Lane; at = o.by[at.Prev] {

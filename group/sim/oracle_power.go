@@ -22,6 +22,9 @@ func (o *oracle) judgePower(f *fact) (power, []*fact) {
 	if f.Type == group.TypeGenesis {
 		return ownerPower, nil
 	}
+	if o.as.stopped[f.eh] {
+		return noPower, nil
+	}
 	v := o.before(f)
 	if o.talk != nil {
 		b, epoch := f.body.(*group.Epoch)

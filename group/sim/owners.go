@@ -51,7 +51,7 @@ func (w *world) comeIn(n *member) error {
 }
 
 func (w *world) takeOver(n *member) error {
-	if w.book.twice[n.me] {
+	if w.torn || w.book.twice[n.me] {
 		return errNothing // an owner who signs twice is another world
 	}
 	_, err := n.step(group.TakeOver{})

@@ -50,6 +50,9 @@ const plotsEach = 3
 // stay the same with and without them.
 func (w *world) planPlots(end int) {
 	all := plots()
+	if w.torn {
+		all = []plot{{"owner signs twice", (*world).ownerForks}}
+	}
 	for k := range plotsEach {
 		p := all[(int(w.cfg.Seed%1_000_000)*plotsEach+k)%len(all)]
 		w.planned(uint64(w.between(8000, max(end, 20_000))), func() { w.tryPlot(p, 6) })

@@ -84,6 +84,9 @@ func (w *world) overshoot(did func()) error {
 // checkTrimmed: "a partition may overshoot, and the first owner or deputy who sees
 // it removes the excess, greatest (ord, eh) first". It is asked once all have met.
 func (w *world) checkTrimmed() {
+	if w.torn {
+		return
+	}
 	for _, n := range w.in() {
 		if n.m.Owner() != n.me || n.m.Local().Left {
 			continue

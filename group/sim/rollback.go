@@ -11,6 +11,7 @@ import (
 func (d disk) copy() disk {
 	d.keys, d.entries, d.messages = maps.Clone(d.keys), maps.Clone(d.entries), maps.Clone(d.messages)
 	d.out, d.latest, d.waits = maps.Clone(d.out), maps.Clone(d.latest), maps.Clone(d.waits)
+	d.alarms, d.owner = maps.Clone(d.alarms), d.owner.copy()
 	return d
 }
 

@@ -33,12 +33,16 @@ func (w *world) settle() {
 	w.checkTrimmed()
 	w.checkOneKey()
 	w.checkReadable()
+	w.checkAlarms()
 	w.checkQuiet()
 }
 
 // in lists the members by everything that is on anybody's disk, but for those who
 // have gone by their own wish.
 func (w *world) in() []*member {
+	if w.torn {
+		return slices.DeleteFunc(slices.Clone(w.all), func(n *member) bool { return !n.m.IsMember(n.me) || n.m.Local().Left })
+	}
 	v := w.oracle.view(w.allOf())
 	return slices.DeleteFunc(slices.Clone(w.all), func(n *member) bool {
 		return !v.member(n.me) || n.m.Local().Left || n.m.Local().Hidden
@@ -69,6 +73,9 @@ func (w *world) rounds() {
 			return
 		}
 	}
+	if w.torn {
+		return // what one takes for void may be another's state for ever
+	}
 	for _, a := range w.all {
 		for _, b := range w.all {
 			if a == b || !a.roster[b.me] {
@@ -98,6 +105,9 @@ func (w *world) describe(miss group.Missing) string {
 
 // checkOneState is L1: "after faults stop, all converge to one state ...".
 func (w *world) checkOneState() {
+	if w.torn {
+		return // promised without an owner who signs twice
+	}
 	for _, n := range w.in() {
 		if first := w.in()[0]; n.digest() != first.digest() {
 			w.fail("L1", "%s and %s did not converge:\n%s\n%s", first.name, n.name, first.digest(), n.digest())
@@ -107,7 +117,7 @@ func (w *world) checkOneState() {
 
 // checkOneKey is L1: "... and one key", once everyone has spoken.
 func (w *world) checkOneKey() {
-	if len(w.in()) == 0 || !w.in()[0].m.Settings().E2EE || !w.somebodyMayRotate() {
+	if w.torn || len(w.in()) == 0 || !w.in()[0].m.Settings().E2EE || !w.somebodyMayRotate() {
 		return
 	}
 	a, _ := w.in()[0].m.Current()
@@ -141,7 +151,8 @@ func (w *world) speakAll() {
 		}
 	}
 	for _, l := range lines {
-		if l.record == (keys.Hash{}) && l.author.m.IsMember(l.author.me) && w.somebodyMayRotate() {
+		may := w.somebodyMayRotate() && (!w.torn || l.author.m.Settings().RotateBy == group.RotateByAny)
+		if l.record == (keys.Hash{}) && l.author.m.IsMember(l.author.me) && may {
 			w.fail("L3", "%q of %s is still held: mark %s, eligible %d, held keys %d", l.text, l.author.name,
 				l.author.m.Marked(l.author.clock()), len(l.author.m.Eligible()), len(l.author.disk.keys))
 		}
@@ -165,7 +176,7 @@ func (w *world) somebodyMayRotate() bool {
 func (w *world) checkReadable() {
 	for _, u := range w.in() {
 		for _, p := range w.in() {
-			if u != p {
+			if u != p && (!w.torn || u.digest() == p.digest()) {
 				w.checkReadableFrom(u, p)
 			}
 		}
@@ -187,6 +198,16 @@ func (w *world) checkGaps(u *member) {
 	}
 }
 
+// voidHere reports whether s is sealed under an epoch that does not count at n.
+func (n *member) voidHere(s group.StoredMessage) bool {
+	v, err := n.w.decode(s.Payload)
+	if err != nil || len(v.Msg().EID) == 0 {
+		return false
+	}
+	e, held := n.m.Entry(keys.Hash(v.Msg().EID))
+	return !held || e.Void
+}
+
 // seesFork reports whether n holds another record under the number of s.
 func (n *member) seesFork(s group.StoredMessage) bool {
 	for _, o := range n.disk.messages {
@@ -205,6 +226,9 @@ func (w *world) checkReadableFrom(u, p *member) {
 		}
 		if _, ok := u.disk.messages[h]; !ok {
 			w.fail("L2", "%s lacks message %d of %s, which %s has\n%s\n%s", u.name, s.Seq, w.by[s.Author].name, p.name, u.logs(), p.logs())
+		}
+		if w.torn && u.voidHere(s) {
+			continue // nobody with whom u agrees could ask for the key
 		}
 		if p.seesFork(s) && !u.m.Visible(h) {
 			continue // which branch a cut binds shows only where the record that it names is held
@@ -248,8 +272,11 @@ func (w *world) checkQuiet() {
 	}
 }
 
+// epochs lists what was minted; of an owner who signs twice nothing is promised.
 func (w *world) epochs() []*fact {
-	return slices.DeleteFunc(slices.Clone(w.oracle.facts), func(f *fact) bool { return f.Type != group.TypeEpoch })
+	return slices.DeleteFunc(slices.Clone(w.oracle.facts), func(f *fact) bool {
+		return f.Type != group.TypeEpoch || w.torn && f.Author == w.all[0].me
+	})
 }
 
 // logs describes a node's copies of all message logs.

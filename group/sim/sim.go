@@ -128,6 +128,7 @@ type world struct {
 	book    ledger
 	oracle  *oracle
 	calm    bool // the faults have stopped
+	torn    bool // the founder signs twice under one number
 	deaf    map[pair]bool
 	latest  uint64 // when the last of what is weeks late arrives
 
