@@ -193,3 +193,28 @@ func TestARemovalAfterARevokeBringsNothingBack(t *testing.T) {
 	w.must(alice, Remove{Peer: bob.me})
 	inert("after the KICK")
 }
+
+// A deputy who lost the GRANT does not bring back what he did beyond the cut by a
+// LEAVE that names it, signed as if the REVOKE had not come.
+func TestALeaveReachesBeyondNoRevoke(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
+	alice, bob, carol := w.all[0], w.all[1], w.all[2]
+	w.must(alice, DeputyAdd{Peer: bob.me, Caps: CapApprove})
+	grant := alice.st.grant(bob.me).eh
+	mallory := crowd(1)[0].PeerID()
+	add := w.signEntry(bob, bob.next(TypeAdd, &Peer{Peer: mallory}, 0))
+	leave := bob.next(TypeLeave, &Leave{JID: grant, Cuts: []Cut{{Log: ControlLog, Seq: add.Entry().Seq, Hash: add.Hash}}}, 0)
+	leave.Seq, leave.Prev = add.Entry().Seq+1, add.Hash
+	left := w.signEntry(bob, leave)
+	w.must(alice, DeputyRemove{Peer: bob.me})
+	w.give(add, alice, carol)
+	w.give(left, alice, carol)
+	for _, p := range []*peer{alice, carol} {
+		if !p.counts(left) {
+			t.Fatal("the LEAVE does not count")
+		}
+		if p.counts(add) || p.IsMember(mallory) {
+			t.Error("what a deputy did beyond the cut of the REVOKE counts by his LEAVE")
+		}
+	}
+}

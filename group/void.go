@@ -80,7 +80,7 @@ func (s *State) cutsOf(j *entry, deputy, leave bool) []*entry {
 
 // allCutsOf lists them all. A REVOKE binds what was done as a deputy; a deputy's
 // removal does not, so that no two deputies can cut each other's removals away. A
-// LEAVE is not cut by a LEAVE.
+// LEAVE is not cut by a LEAVE, and cuts where nothing else does.
 func (s *State) allCutsOf(j *entry, deputy, leave bool) []*entry {
 	var out []*entry
 	for _, k := range s.cutters[j.eh] {
@@ -95,7 +95,7 @@ func (s *State) allCutsOf(j *entry, deputy, leave bool) []*entry {
 			out = append(out, k)
 		}
 	}
-	if leave {
+	if leave || len(out) > 0 { // nobody reaches beyond others' cuts by leaving
 		return out
 	}
 	for _, l := range s.leaves[j.eh] {
