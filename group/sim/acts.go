@@ -12,7 +12,7 @@ import (
 
 // begin makes the group, or the conversation, and starts every node.
 func (w *world) begin() {
-	talk := w.rng.IntN(10) == 0 && w.cfg.Only != "group" || w.cfg.Only == "talk"
+	talk := w.rng.IntN(10) == 0 && w.cfg.Only == "" || w.cfg.Only == "talk"
 	if talk {
 		w.beginTalk()
 		return
@@ -20,12 +20,13 @@ func (w *world) begin() {
 	alice := w.all[0]
 	s := group.Settings{Name: "team", E2EE: w.rng.IntN(12) > 0, MaxAge: group.DefaultMaxAge}
 	s = w.someSettings(s)
+	s.E2EE = s.E2EE || w.cfg.Only == "marked"
 	gid, genesis, err := group.CreateID(alice.id, s, s.E2EE && w.rng.IntN(10) == 0, alice.clock(), w.entropy())
 	if err != nil {
 		w.fail("create", "%v", err)
 	}
 	w.gid, w.oracle = gid, newOracle(gid, nil)
-	w.torn = w.cfg.Seed%tornEvery == 5 && w.people > 2
+	w.torn = w.cfg.Seed%tornEvery == 5 && w.people > 2 && w.cfg.Only != "marked"
 	for _, n := range w.all {
 		n.start()
 	}
@@ -91,6 +92,10 @@ func (w *world) chaos() {
 
 // plan spreads what people and faults do over virtual time.
 func (w *world) plan() {
+	if w.cfg.Only == "marked" {
+		w.planMarked()
+		return
+	}
 	at := uint64(1000)
 	for range w.acts {
 		at += uint64(w.rng.IntN(2500))
@@ -218,7 +223,11 @@ func (w *world) say(n *member) error {
 	for range w.between(1, 3) {
 		items = append(items, w.item(n, open))
 	}
-	_, err := n.step(group.Send{Items: items})
+	old := n.oldKeys()
+	r, err := n.step(group.Send{Items: items})
+	if err == nil && old != nil {
+		w.checkQueued(n, items, old, r)
+	}
 	return err
 }
 

@@ -115,7 +115,8 @@ func (w *world) spread(n *member, how string, payload []byte, own bool) error {
 	if own {
 		n.take(v)
 		if _, durable := n.disk.entries[v.Hash]; !durable && v.Entry() != nil {
-			return errNothing // an owner who signs twice is not simulated
+			w.book.twice[n.me] = true // it may wait there, and come in when another has that number
+			return errNothing
 		}
 	}
 	if !own && v.Entry() != nil {

@@ -129,8 +129,13 @@ func (w *world) checkLeftOnce(s *sealing) {
 			w.fail("S9", "%s sent a line that nobody gave: %q", s.author.name, it.Text)
 		case l.record != (keys.Hash{}) && l.record != s.hash && !l.again:
 			w.fail("S9", "%s sent %q twice", s.author.name, l.text)
+		case l.old[s.eid]:
+			w.fail("RM-05", "%s sent %q under an epoch that was out of use when it was given", s.author.name, l.text)
 		case s.eid == (keys.Hash{}) && !l.plain:
 			w.fail("S10", "%s sent %q as plaintext, which nobody chose", s.author.name, l.text)
+		}
+		if l.old != nil && w.off != nil && !w.calm {
+			w.count("left under a new key, the owner off")
 		}
 		l.record, l.eid = s.hash, s.eid
 	}

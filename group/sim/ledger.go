@@ -58,6 +58,7 @@ type line struct {
 	plain  bool // may leave as plaintext: asked for, or encryption off and acknowledged
 	record keys.Hash
 	eid    keys.Hash
+	old    map[keys.Hash]bool // epochs that were out of use where it was given
 }
 
 func newLedger() ledger {
@@ -121,6 +122,9 @@ func (n *member) noteSealed(s group.StoredMessage) {
 	if len(x.EID) > 0 {
 		rec.eid = keys.Hash(x.EID)
 		key, _ = n.m.Key(rec.eid)
+	}
+	if e := n.w.oracle.by[rec.eid]; e != nil && !n.w.oracle.of(n).eligible(e) {
+		n.w.fail("ELIGIBLE", "%s seals under epoch %s, which it must not", n.name, rec.eid.Short())
 	}
 	if rec.items, err = x.Items(key); err != nil {
 		n.w.fail("S9", "%s cannot open its own message: %v", n.name, err)

@@ -345,7 +345,7 @@ func (n *member) crash(where string) {
 }
 
 func (n *member) restart() {
-	if n.up {
+	if n.up || n.w.off == n && !n.w.calm {
 		return
 	}
 	n.w.count("restart")

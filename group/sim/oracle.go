@@ -345,7 +345,7 @@ func (v *view) againstNewDeputy(f *fact) bool {
 
 // cutAway: "A cut binds only records of what it names; ... Of several valid cuts
 // of one incarnation or GRANT the farthest counts, of those that have none of the
-// others in their past."
+// others in their past; that of a LEAVE counts only where there is no other."
 func (v *view) cutAway(f *fact) bool {
 	type cutter struct {
 		by   *fact
@@ -356,6 +356,10 @@ func (v *view) cutAway(f *fact) bool {
 		if cuts, ok := v.o.cutsFor(k, f); ok && !v.void(k) {
 			all = append(all, cutter{k, cuts})
 		}
+	}
+	left := func(c cutter) bool { return c.by.Type == group.TypeLeave }
+	if others := slices.DeleteFunc(slices.Clone(all), left); len(others) > 0 {
+		all = others
 	}
 	first := slices.DeleteFunc(slices.Clone(all), func(c cutter) bool {
 		return slices.ContainsFunc(all, func(b cutter) bool { return c.by.past.has(b.by) })

@@ -14,6 +14,7 @@ type plot struct {
 	do   func(w *world, did func()) error // did is called where the last move was made
 }
 
+// plots are all of them, those that often find nobody to play them more than once.
 func plots() []plot {
 	return []plot{
 		{"deputy signs two acts under one number", (*world).deputyForks},
@@ -21,19 +22,32 @@ func plots() []plot {
 		{"two keys under one epoch", (*world).twoKeysOneEpoch},
 		{"LEAVE for some, an epoch for others", (*world).leaveForSome},
 		{"deputy revoked while apart", (*world).revokedApart},
+		{"deputy revoked while apart", (*world).revokedApart},
 		{"deputy backdates beyond the REVOKE", (*world).deputyBackdates},
 		{"deputy against the owner", (*world).deputyAgainstOwner},
 		{"deputy against a deputy", (*world).deputyAgainstDeputy},
 		{"more joins than uses, apart", (*world).overshoot},
+		{"more joins than uses, apart", (*world).overshoot},
+		{"more joins than uses, apart", (*world).overshoot},
 		{"proof of a join used again", (*world).replayProof},
+		{"proof of a join used again", (*world).replayProof},
+		{"link of a removed deputy", (*world).linkOfTheRemoved},
+		{"link of a removed deputy", (*world).linkOfTheRemoved},
 		{"link of a removed deputy", (*world).linkOfTheRemoved},
 		{"join after the link expired", (*world).expiredLink},
 		{"link that needs an approval", (*world).unapprovedLink},
 		{"link after a removal", (*world).retiredLink},
 		{"two are offered the group", (*world).twoOffers},
+		{"two are offered the group", (*world).twoOffers},
+		{"two are offered the group", (*world).twoOffers},
+		{"two are offered the group", (*world).twoOffers},
 		{"takes the group over uninvited", (*world).acceptUninvited},
 		{"ACCEPT used again", (*world).replayAccept},
+		{"ACCEPT used again", (*world).replayAccept},
 		{"owner acts after the TRANSFER", (*world).formerOwner},
+		{"TRANSFER while apart", (*world).transferApart},
+		{"TRANSFER while apart", (*world).transferApart},
+		{"TRANSFER while apart", (*world).transferApart},
 		{"TRANSFER while apart", (*world).transferApart},
 		{"flood of epochs", (*world).floodEpochs},
 		{"flood of wishes", (*world).floodWishes},
@@ -44,18 +58,18 @@ func plots() []plot {
 
 // plotsEach is how many plots a schedule has; from one seed to the next they go
 // round, so that each is met as often.
-const plotsEach = 3
+const plotsEach = 4
 
 // planPlots makes some plots parts of the plan. They follow all others, which
 // stay the same with and without them.
 func (w *world) planPlots(end int) {
 	all := plots()
 	if w.torn {
-		all = []plot{{"owner signs twice", (*world).ownerForks}}
+		all = []plot{{"owner signs twice under one number", (*world).ownerForks}}
 	}
 	for k := range plotsEach {
 		p := all[(int(w.cfg.Seed%1_000_000)*plotsEach+k)%len(all)]
-		w.planned(uint64(w.between(8000, max(end, 20_000))), func() { w.tryPlot(p, 6) })
+		w.planned(uint64(w.between(8000, max(end, 20_000))), func() { w.tryPlot(p, 12) })
 	}
 }
 
@@ -163,6 +177,7 @@ func (w *world) tell(n *member, how string, payload []byte, to ...*member) (grou
 	if slices.Contains(to, n) {
 		n.take(v)
 		if _, durable := n.disk.entries[v.Hash]; !durable {
+			w.book.twice[n.me] = true // it may wait there, and come in when another has that number
 			return v, errNothing
 		}
 	} else {

@@ -7,8 +7,8 @@ import (
 	"conclave/keys"
 )
 
-// floodEpochs mints many epochs for no reason, and one that costs somebody
-// nothing but its place: whoever gets them mints none in return.
+// floodEpochs mints many epochs for no reason: whoever gets them mints none in
+// return.
 func (w *world) floodEpochs(did func()) error {
 	owner, others, err := w.cast(1)
 	if err != nil {

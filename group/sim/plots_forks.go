@@ -46,8 +46,11 @@ func (w *world) twoBodies(n *member, one, two *group.Entry, did func()) error {
 // anEpoch drafts an epoch over the newest one that n knows of others.
 func (w *world) anEpoch(n *member, reason group.Reason) (*group.Entry, keys.Secret, bool) {
 	var over *group.EpochInfo
+	if !n.able() {
+		return nil, keys.Secret{}, false
+	}
 	for _, e := range n.m.Epochs() {
-		if w.oracle.by[e.EID].Author != n.me && (over == nil || e.Gen > over.Gen) {
+		if e.Author != n.me && (over == nil || e.Gen > over.Gen) {
 			over = &e
 		}
 	}

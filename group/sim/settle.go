@@ -35,6 +35,7 @@ func (w *world) settle() {
 	w.checkReadable()
 	w.checkAlarms()
 	w.checkQuiet()
+	w.tallyRotations()
 }
 
 // in lists the members by everything that is on anybody's disk, but for those who

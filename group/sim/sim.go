@@ -27,7 +27,7 @@ type Config struct {
 	Members int    // 2 to 8; 0: as the seed says
 	Acts    int    // what people do; 0: as the seed says
 	Loud    bool   // keep every event, not only the latest
-	Only    string // one kind of world: "group" or "talk"; "": as the seed says
+	Only    string // one kind of world: "group", "talk" or "marked"; "": as the seed says
 
 	Skip    []int    // parts of the plan that are left out, by number
 	Without []string // kinds of faults that are left out, of faultKinds
@@ -59,6 +59,7 @@ type Report struct {
 	Counts  map[string]int // how often each kind of event happened
 	Recent  []string       // the latest events, oldest first
 	Steps   int            // Steps of machines
+	L6      rotations      // what removals cost
 	Parts   int            // how many the plan has, with those that were left out
 	People  int            // who begin in the group, or may join it
 }
@@ -98,7 +99,7 @@ func Run(cfg Config) (rep Report) {
 			}
 			rep.Failure = v
 		}
-		rep.Config, rep.Counts, rep.Recent, rep.Steps, rep.Parts, rep.People = cfg, w.counts, w.recent, w.steps, w.parts, w.people
+		rep.Config, rep.Counts, rep.Recent, rep.Steps, rep.Parts, rep.People, rep.L6 = cfg, w.counts, w.recent, w.steps, w.parts, w.people, w.l6
 	}()
 	w.begin()
 	w.chaos()
@@ -127,14 +128,16 @@ type world struct {
 	decoded map[keys.Hash]decoded // Decode is pure: each payload is checked once
 	book    ledger
 	oracle  *oracle
-	calm    bool // the faults have stopped
-	torn    bool // the founder signs twice under one number
+	calm    bool    // the faults have stopped
+	torn    bool    // the founder signs twice under one number
+	off     *member // the owner, who is off until the faults stop; nil: nobody
 	deaf    map[pair]bool
 	latest  uint64 // when the last of what is weeks late arrives
 
 	counts map[string]int
 	recent []string
 	steps  int
+	l6     rotations
 }
 
 type decoded struct {
@@ -198,6 +201,9 @@ func newWorld(cfg Config) *world {
 		w.acts = cfg.Acts
 	}
 	w.people = 2 + min(w.rng.IntN(7), w.rng.IntN(7))
+	if cfg.Only == "marked" {
+		w.people = max(w.people, 3)
+	}
 	if cfg.Members > 0 {
 		w.people = cfg.Members
 	}

@@ -20,7 +20,7 @@ var (
 	first     = flag.Bool("first", false, "stop at the first failure, and leave it as it is")
 
 	replay  = flag.Uint64("replay", 0, "run this one seed and print every event")
-	only    = flag.String("only", "", "group or talk; empty: as the seed says")
+	only    = flag.String("only", "", "group, talk or marked; empty: as the seed says")
 	members = flag.Int("members", 0, "members of each schedule; 0: as the seed says")
 	omit    = flag.String("omit", "", "parts of the plan to leave out, as in 1,3-9")
 	without = flag.String("without", "", "kinds of faults to leave out: "+strings.Join(faultKinds, ","))
@@ -28,6 +28,9 @@ var (
 
 // enough is from how many schedules on each kind of event must have happened.
 const enough = 200
+
+// often is how many times, at least.
+const often = 5
 
 // thorough is how many run with CONCLAVE_TEST=all, in about a minute.
 const thorough = 1500
@@ -69,8 +72,8 @@ func TestSchedules(t *testing.T) {
 	tellFailures(t, reports)
 	counts := tellKinds(t, reports)
 	for _, kind := range kinds {
-		if counts[kind] == 0 && n >= enough && *only == "" && *without == "" && !*first {
-			t.Errorf("%q never happened", kind)
+		if counts[kind] < often && n >= enough && *only == "" && *without == "" && !*first {
+			t.Errorf("%q happened %d times, want %d at least", kind, counts[kind], often)
 		}
 	}
 }
@@ -104,10 +107,23 @@ func tellKinds(t *testing.T, reports []Report) map[string]int {
 		steps += rep.Steps
 	}
 	t.Logf("%d steps", steps)
+	tellRotations(t, reports)
 	for _, kind := range slices.Sorted(maps.Keys(counts)) {
 		t.Logf("%8d %s", counts[kind], kind)
 	}
 	return counts
+}
+
+// tellRotations says what removals cost: how many epochs honest people minted for
+// one. (L6)
+func tellRotations(t *testing.T, reports []Report) {
+	var all rotations
+	for _, rep := range reports {
+		all.removals += rep.L6.removals
+		all.epochs += rep.L6.epochs
+		all.worst = max(all.worst, rep.L6.worst)
+	}
+	t.Logf("L6: %d removals, %.2f epochs minted for each, %d at most", all.removals, float64(all.epochs)/float64(max(1, all.removals)), all.worst)
 }
 
 func replayOne(t *testing.T, cfg Config) {
