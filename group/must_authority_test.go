@@ -116,6 +116,25 @@ func TestMUST_23_RemovalAgainstConcurrentGrant(t *testing.T) {
 	}
 }
 
+// Whom the owner made owner while a deputy, who did not know, removed them, is owner
+// and member everywhere: else those who know of both would not hear of what the new
+// owner does.
+func TestMUST_23_RemovalAgainstConcurrentTransfer(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
+	alice, bob, carol := w.all[0], w.all[1], w.all[2]
+	w.must(alice, DeputyAdd{Peer: bob.me, Caps: CapKick})
+	w.must(carol, TakeOver{})
+	ban := w.signEntry(bob, bob.next(TypeBan, &Removal{Peer: carol.me}, 0))
+	transfer := w.decode(w.must(alice, HandOver{Peer: carol.me}).Publish[0])
+	w.give(ban, alice, bob, carol)
+	w.give(transfer, bob)
+	for _, p := range w.all {
+		if p.counts(ban) || p.Role(carol.me) != "owner" {
+			t.Errorf("a deputy's BAN counts against a concurrent TRANSFER: %v; carol is %s", p.counts(ban), p.Role(carol.me))
+		}
+	}
+}
+
 func TestMUST_24_OwnerAndHimself(t *testing.T) {
 	w := newTeam(t, settingsFor("team"), "alice", "bob")
 	alice, bob := w.all[0], w.all[1]

@@ -44,11 +44,20 @@ func (s *State) afterTransfer(e *entry) bool {
 }
 
 // againstGrant reports whether e is a deputy's removal of someone whom the
-// owner made a deputy at the same time.
+// owner made a deputy, or the next owner, at the same time.
 func (s *State) againstGrant(e *entry) bool {
 	b, ok := e.body.(*Removal)
-	return ok && slices.ContainsFunc(s.grants[b.Peer], func(g *entry) bool {
+	if !ok || s.againstTransfer(e, b.Peer) {
+		return ok
+	}
+	return slices.ContainsFunc(s.grants[b.Peer], func(g *entry) bool {
 		return !e.past.has(g.idx) && !g.past.has(e.idx) && !s.isVoid(g)
+	})
+}
+
+func (s *State) againstTransfer(e *entry, p PeerID) bool {
+	return slices.ContainsFunc(s.terms, func(t term) bool {
+		return t.end != nil && t.end.body.(*Transfer).To == p && !e.past.has(t.end.idx) && !t.end.past.has(e.idx)
 	})
 }
 
