@@ -37,6 +37,7 @@ var stateMutants = []mutant{
 	{"valid: no cut excludes what a member did", core, `		return s.isVoid(e.rests) || s.beyond(e.rests, e) || s.onVoidLink(e)`, `		return s.isVoid(e.rests) || s.onVoidLink(e)`, "TestMUST_44_FarthestCut"},
 	{"valid: no cut excludes what a deputy did", core, `		return s.isVoid(e.rests) || s.beyond(e.rests, e) || s.againstGrant(e)`, `		return s.isVoid(e.rests) || s.againstGrant(e)`, "TestMUST_29_JoinByVoidLink"},
 	{"valid: a deputy's KICK not against a GRANT", core, ` || s.againstGrant(e)`, ``, "TestMUST_23_RemovalAgainstConcurrentGrant"},
+	{"valid: ... nor against a TRANSFER", core, `if !ok || s.againstTransfer(e, b.Peer) {`, `if !ok {`, "TestMUST_23_RemovalAgainstConcurrentTransfer"},
 	{"valid: ... that is concurrent, not before it", core, `		return !e.past.has(g.idx) && !g.past.has(e.idx) && !s.isVoid(g)`, `		return !g.past.has(e.idx) && !s.isVoid(g)`, "TestDeputyRemovesWhoWasADeputy"},
 	{"valid: ... nor after it", core, `		return !e.past.has(g.idx) && !g.past.has(e.idx) && !s.isVoid(g)`, `		return !e.past.has(g.idx) && !s.isVoid(g)`, "TestKickBeforeAGrant"},
 	{"valid: later SETs never unmake it", core, `ok = s.settings.RotateBy == RotateByAny && s.soundEpoch`, `ok = s.g.fold(s.g.structure).settings.RotateBy == RotateByAny && s.soundEpoch`, "TestLaterSettingsUnmakeNoEpoch"},

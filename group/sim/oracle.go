@@ -329,11 +329,17 @@ func (v *view) outOfTerm(f *fact) bool {
 	return t.owner != f.Author || t.end != nil && t.end != f && !t.end.past.has(f)
 }
 
-// againstNewDeputy: "a deputy's KICK is void against a concurrent GRANT".
+// againstNewDeputy: "a deputy's KICK is void against a concurrent GRANT", or
+// TRANSFER.
 func (v *view) againstNewDeputy(f *fact) bool {
 	b, ok := f.body.(*group.Removal)
 	if !ok {
 		return false
+	}
+	for _, r := range v.terms {
+		if t := r.end; t != nil && t.body.(*group.Transfer).To == b.Peer && !f.past.has(t) && !t.past.has(f) {
+			return true
+		}
 	}
 	for _, g := range v.in {
 		if x, is := g.body.(*group.Grant); is && x.Peer == b.Peer && !f.past.has(g) && !g.past.has(f) && !v.void(g) {

@@ -29,6 +29,8 @@ func plots() []plot {
 		{"more joins than uses, apart", (*world).overshoot},
 		{"more joins than uses, apart", (*world).overshoot},
 		{"more joins than uses, apart", (*world).overshoot},
+		{"more joins than uses, apart", (*world).overshoot},
+		{"more joins than uses, apart", (*world).overshoot},
 		{"proof of a join used again", (*world).replayProof},
 		{"proof of a join used again", (*world).replayProof},
 		{"link of a removed deputy", (*world).linkOfTheRemoved},
@@ -37,11 +39,13 @@ func plots() []plot {
 		{"join after the link expired", (*world).expiredLink},
 		{"link that needs an approval", (*world).unapprovedLink},
 		{"link after a removal", (*world).retiredLink},
+		{"link after a removal", (*world).retiredLink},
 		{"two are offered the group", (*world).twoOffers},
 		{"two are offered the group", (*world).twoOffers},
 		{"two are offered the group", (*world).twoOffers},
 		{"two are offered the group", (*world).twoOffers},
 		{"takes the group over uninvited", (*world).acceptUninvited},
+		{"ACCEPT used again", (*world).replayAccept},
 		{"ACCEPT used again", (*world).replayAccept},
 		{"ACCEPT used again", (*world).replayAccept},
 		{"owner acts after the TRANSFER", (*world).formerOwner},
@@ -58,7 +62,7 @@ func plots() []plot {
 
 // plotsEach is how many plots a schedule has; from one seed to the next they go
 // round, so that each is met as often.
-const plotsEach = 4
+const plotsEach = 6
 
 // planPlots makes some plots parts of the plan. They follow all others, which
 // stay the same with and without them.

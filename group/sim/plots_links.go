@@ -62,6 +62,7 @@ func (w *world) overshoot(did func()) error {
 	w.meet(sponsor, owner)
 	w.partBetween(owner, sponsor, out)
 	stranger.side = 0
+	w.tellOnline()
 	evil := w.chance(0.4)
 	w.later(1500, func() {
 		if w.use(owner, stranger, invite) != nil || !sponsor.able() || w.ruled(sponsor) {

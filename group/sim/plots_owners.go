@@ -13,7 +13,10 @@ func (w *world) ready(owner, p *member) error {
 	if _, err := p.step(group.TakeOver{}); err != nil {
 		return err
 	}
-	if w.meet(owner, p); !owner.able() || owner.m.Owner() != owner.me {
+	for range 3 { // a round of catch-up may break off
+		w.meet(owner, p)
+	}
+	if !owner.able() || owner.m.Owner() != owner.me {
 		return errNothing
 	}
 	return nil
@@ -117,20 +120,24 @@ func (w *world) replayAccept(did func()) error {
 	if _, err := owner.step(group.HandOver{Peer: next.me}); err != nil || accept == nil {
 		return errNothing
 	}
-	w.later(1500, func() {
-		w.meet(next, owner)
-		if !next.able() || next.m.Owner() != next.me || !next.knows(accept.eh) {
-			return
-		}
+	w.later(1500, func() { w.handsOnBy(accept, owner, next, b, 4, did) })
+	return nil
+}
+
+// handsOnBy lets the new owner hand the group on to b by an ACCEPT of the last
+// term, once the new owner knows that the term is over.
+func (w *world) handsOnBy(accept *fact, owner, next, b *member, times int, did func()) {
+	w.meet(next, owner)
+	if next.able() && next.m.Owner() == next.me && next.knows(accept.eh) {
 		term := uint64(len(w.oracle.of(next).terms))
-		if accept.body.(*group.Accept).Term == term {
-			return
-		}
-		if w.neverCounts(w.turn(next), w.transfer(next, term, b, accept.eh), "an ACCEPT of another term") == nil {
+		if accept.body.(*group.Accept).Term != term && w.neverCounts(w.turn(next), w.transfer(next, term, b, accept.eh), "an ACCEPT of another term") == nil {
 			did()
 		}
-	})
-	return nil
+		return
+	}
+	if times > 0 {
+		w.later(2500, func() { w.handsOnBy(accept, owner, next, b, times-1, did) })
+	}
 }
 
 // handsOver lets the owner hand the group to somebody, and returns both.
@@ -154,35 +161,43 @@ func (w *world) formerOwner(did func()) error {
 	if err != nil {
 		return err
 	}
-	w.later(w.between(100, 5000), func() {
-		if !n.able() || n.m.Owner() == n.me {
-			return
-		}
-		w.turn(n)
-		term := uint64(len(w.oracle.of(n).terms)) - uint64(w.rng.IntN(2))
-		p := w.somebody(n)
-		var e *group.Entry
-		switch w.rng.IntN(4) {
-		case 0:
-			e = n.draft(group.TypeSet, term, &group.Set{Settings: group.Settings{Name: "still mine", E2EE: true}})
-		case 1:
-			e = n.draft(group.TypeBan, term, w.removal(n, p, w.chance(0.5)))
-		case 2:
-			e = n.draft(group.TypeGrant, term, &group.Grant{Peer: p.me, Caps: 15})
-		default:
-			e = n.draft(group.TypeUnban, term, &group.Peer{Peer: p.me})
-		}
-		if w.neverCounts(n, e, "an owner whose term is over") == nil {
-			did()
-		}
-	})
+	w.later(w.between(100, 5000), func() { w.goesOn(n, 4, did) })
 	return nil
+}
+
+// goesOn lets a former owner sign what an owner may.
+func (w *world) goesOn(n *member, times int, did func()) {
+	if !n.able() {
+		if times > 0 {
+			w.later(3000, func() { w.goesOn(n, times-1, did) })
+		}
+		return
+	}
+	if n.m.Owner() == n.me {
+		return // it came back
+	}
+	term := uint64(len(w.oracle.of(n).terms)) - uint64(w.rng.IntN(2))
+	p := w.somebody(w.turn(n))
+	var e *group.Entry
+	switch w.rng.IntN(4) {
+	case 0:
+		e = n.draft(group.TypeSet, term, &group.Set{Settings: group.Settings{Name: "still mine", E2EE: true}})
+	case 1:
+		e = n.draft(group.TypeBan, term, w.removal(n, p, w.chance(0.5)))
+	case 2:
+		e = n.draft(group.TypeGrant, term, &group.Grant{Peer: p.me, Caps: 15})
+	default:
+		e = n.draft(group.TypeUnban, term, &group.Peer{Peer: p.me})
+	}
+	if w.neverCounts(n, e, "an owner whose term is over") == nil {
+		did()
+	}
 }
 
 // transferApart hands the group over on one side of a partition, while deputies
 // and members go on on the other.
 func (w *world) transferApart(did func()) error {
-	owner, others, err := w.cast(3)
+	owner, others, err := w.cast(2)
 	if err != nil || w.parted() {
 		return errNothing
 	}
@@ -193,8 +208,9 @@ func (w *world) transferApart(did func()) error {
 	if err := w.ready(owner, next); err != nil {
 		return err
 	}
-	w.partBetween(owner, d, others[2])
+	w.partBetween(owner, d)
 	next.side = 0
+	w.tellOnline()
 	w.later(1000, func() {
 		if !owner.able() || owner.m.Owner() != owner.me {
 			return
