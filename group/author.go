@@ -21,6 +21,9 @@ func (m *Machine) draft(t Type, body any, term uint64) *entry {
 			e.Seq = tip.Seq + 1
 		}
 	}
+	if j := m.st.incarnation(m.me); j != nil && term == 0 && !m.g.cites(e, j) {
+		e.Seen = m.g.seeing(e.Seen[:min(len(e.Seen), MaxSeen-1)], j)
+	}
 	for _, d := range m.g.cited(e) {
 		e.Ord = max(e.Ord, d.ord)
 	}
@@ -37,6 +40,11 @@ func (m *Machine) seen() []Head {
 		d := m.g.byHash[h.Hash]
 		return h.Author == m.me && tip != nil && (d == tip || tip.past.has(d.idx))
 	})
+}
+
+// cites reports whether e has d in its causal past.
+func (g *graph) cites(e *Entry, d *entry) bool {
+	return slices.ContainsFunc(g.cited(e), func(c *entry) bool { return c == d || c.past.has(d.idx) })
 }
 
 // ownTip returns this node's newest entry: of the present lane, else of the

@@ -256,3 +256,33 @@ func TestOvershootIsTold(t *testing.T) {
 		}
 	}
 }
+
+// TestGuestsAct: somebody whom a plain member let in, while the owner was away,
+// names themself, lets another one in, and leaves. Nobody but that member's JOIN
+// tells that they may, so they cite it.
+func TestGuestsAct(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
+	alice, bob, carol := w.all[0], w.all[1], w.all[2]
+	l, key := w.makesLink(alice, 5)
+	alice.off = true
+	x, y := w.outsider(200), w.outsider(201)
+	w.must(bob, w.usesLink(x, l, key))
+	w.all = append(w.all, x)
+	w.sync(bob, x)
+	w.must(x, SetName{Name: "x"})
+	if carol.Name(x.me) != "x" {
+		t.Errorf("carol calls x %q", carol.Name(x.me))
+	}
+	w.must(x, w.usesLink(y, l, key))
+	if !carol.IsMember(y.me) {
+		t.Error("y is not let in")
+	}
+	w.must(x, Quit{})
+	alice.off = false
+	w.sync(carol, alice)
+	for _, p := range []*peer{alice, bob, carol} {
+		if p.IsMember(x.me) || !p.IsMember(y.me) {
+			t.Errorf("at %s x is in: %v, y: %v", p.me.Short(), p.IsMember(x.me), p.IsMember(y.me))
+		}
+	}
+}

@@ -55,6 +55,7 @@ var keyMutants = []mutant{
 	{"EPOCH: ... for whom he let in", core, `j.Type == TypeJoin && j.Author == sponsor`, `j.Type == TypeJoin`, "TestMUST_115_SponsorsMint"},
 	{"EPOCH: ... whom no parent serves", core, `		return !slices.ContainsFunc(b.Parents, func(p Hash) bool { return s.mayHold(s.g.byHash[short(p)], u) == nil })`, `		return slices.ContainsFunc(b.Parents, func(p Hash) bool { return s.mayHold(s.g.byHash[short(p)], u) != nil })`, "TestMUST_115_SponsorsMint"},
 	{"EPOCH: ... with the reason admitted", core, `return b.Reason == ReasonAdmitted && slices.ContainsFunc(s.guests`, `return slices.ContainsFunc(s.guests`, "TestMUST_115_SponsorsMint"},
+	{"guests: their entries cite the JOIN that let them in", core, `j != nil && term == 0 && !m.g.cites(e, j) {`, `j != nil && term > 0 && !m.g.cites(e, j) {`, "TestGuestsAct"},
 	{"guests: a budget of epochs", core, `m.maySign() != nil || m.now < m.guestsDue() {`, `m.maySign() != nil {`, "TestMUST_116_BudgetForGuests"},
 	{"guests: looked at again with what others mint", core, `m.rot.guests || changed && m.st`, `m.rot.guests || false && m.st`, "TestGuestsHaveAKey_SponsorsApart"},
 	{"EPOCH: rotate_by binds deputies", core, `return caps&CapRotate != 0 && s.settings.RotateBy <= RotateByDeputies && s`, `return caps&CapRotate != 0 && s`, "TestMUST_54_RotateBy"},
