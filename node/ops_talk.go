@@ -17,14 +17,22 @@ const MaxTexts = 256
 // exactly once: sent already, or held for a key. With wait it returns when all
 // are sent. On an error those answered stand.
 func (n *Node) Send(ctx context.Context, ref string, texts []string, plain, wait bool) ([]Sent, error) {
+	return n.SendOnce(ctx, "", ref, texts, plain, wait)
+}
+
+// SendOnce is Send under a key of the caller's choice, which is remembered with
+// the group for a day, the last 4,096 of them. Given again with the same texts it
+// sends nothing: it answers for the lines of the first time, as they stand now.
+// With others its error is ErrOtherBody. An empty key is none.
+func (n *Node) SendOnce(ctx context.Context, key, ref string, texts []string, plain, wait bool) ([]Sent, error) {
 	r, err := n.findGroup(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	return r.send(ctx, texts, plain, wait)
+	return r.send(ctx, key, texts, plain, wait)
 }
 
-func (r *room) send(ctx context.Context, texts []string, plain, wait bool) ([]Sent, error) {
+func (r *room) send(ctx context.Context, key string, texts []string, plain, wait bool) ([]Sent, error) {
 	if len(texts) == 0 || len(texts) > MaxTexts {
 		return nil, &Error{Kind: KindUsage, Message: fmt.Sprintf("1 to %d texts at a time", MaxTexts)}
 	}
@@ -39,9 +47,19 @@ func (r *room) send(ctx context.Context, texts []string, plain, wait bool) ([]Se
 		}
 		items[i] = group.Item{ID: id, Text: t}
 	}
+	given, err := newOnce(key, texts, plain, items)
+	if err != nil {
+		return nil, err
+	}
 	var blind []keys.PeerID
-	j := job{events: []group.Event{group.Send{Items: items, Plain: plain}}}
-	j.look = func(m *group.Machine) { blind = cannotRead(m, plain) }
+	held := map[keys.ItemID]bool{}
+	j := job{events: []group.Event{group.Send{Items: items, Plain: plain}}, once: given}
+	j.look = func(m *group.Machine) {
+		blind = cannotRead(m, plain)
+		if given != nil && given.repeat {
+			held = heldAmong(m, given.row.IDs)
+		}
+	}
 	if wait {
 		j.wait = make(chan group.SentItem, len(items))
 	}
@@ -49,8 +67,14 @@ func (r *room) send(ctx context.Context, texts []string, plain, wait bool) ([]Se
 	if err != nil {
 		return nil, personError(err)
 	}
-	sent := rds[0].Sent
-	out := r.sentAnswers(ctx, items, sent, plain)
+	var out []Sent
+	if given != nil && given.repeat {
+		if out, err = r.recalled(ctx, given.row, held, plain); err != nil {
+			return nil, err
+		}
+	} else {
+		out = r.sentAnswers(ctx, items, rds[0].Sent, plain)
+	}
 	names := peerTexts(blind)
 	for i := range out {
 		out[i].CannotRead = names
@@ -160,6 +184,11 @@ func (r *room) awaitSent(ctx context.Context, out []Sent, left <-chan group.Sent
 // DM opens the conversation with one person, the same whoever starts it, and
 // sends a text if one is given.
 func (n *Node) DM(ctx context.Context, peer, text string) (Sent, error) {
+	return n.DMOnce(ctx, "", peer, text)
+}
+
+// DMOnce is DM with a key for the text, as SendOnce has it.
+func (n *Node) DMOnce(ctx context.Context, key, peer, text string) (Sent, error) {
 	p, err := parsePeer(peer)
 	if err != nil {
 		return Sent{}, err
@@ -185,7 +214,7 @@ func (n *Node) DM(ctx context.Context, peer, text string) (Sent, error) {
 	if text == "" {
 		return Sent{GroupID: gid.String(), State: "open", CannotRead: []string{}}, nil
 	}
-	sent, err := r.send(ctx, []string{text}, false, false)
+	sent, err := r.send(ctx, key, []string{text}, false, false)
 	if err != nil {
 		return Sent{}, err
 	}

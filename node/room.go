@@ -60,8 +60,9 @@ type room struct {
 	failed  error // of the disk: the Machine is ahead of it
 	full    bool  // the disk was, when something was written last
 	behind  bool  // the Machine was put back, and does not know who is online
-	waiters map[keys.ItemID]chan group.SentItem
+	waiters map[keys.ItemID][]chan group.SentItem
 	journal journal
+	used    usedKeys
 	parked  []group.OutItem // of the backup that this home is from
 	kept    kept            // requests to join, for those who may approve
 	holes   map[hole]uint64 // in logs, that retention made: where each begins
@@ -80,6 +81,7 @@ type job struct {
 	events []group.Event
 	bytes  int64 // of a record from the topic
 	look   func(*group.Machine)
+	once   *once
 	wait   chan group.SentItem // hears of the items of a Send that is held
 	done   chan outcome        // has room for the answer
 	taken  *atomic.Bool        // set by the loop that looks, or by the asker that gives up
@@ -104,7 +106,7 @@ func (n *Node) openRoom(gid keys.Hash, direct *[2]keys.PeerID) (*room, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &room{n: n, gid: gid, direct: direct, disk: d, jobs: make(chan job, jobBacklog), late: newLate(), waiters: map[keys.ItemID]chan group.SentItem{}, signing: make(chan struct{}), ended: make(chan struct{})}
+	r := &room{n: n, gid: gid, direct: direct, disk: d, jobs: make(chan job, jobBacklog), late: newLate(), waiters: map[keys.ItemID][]chan group.SentItem{}, signing: make(chan struct{}), ended: make(chan struct{})}
 	r.out, r.syncer = newOutlet(r), newSyncer(r)
 	if r.beacon, err = newBeacon(r); err != nil {
 		return nil, err
@@ -119,6 +121,9 @@ func (n *Node) openRoom(gid keys.Hash, direct *[2]keys.PeerID) (*room, error) {
 		return nil, err
 	}
 	n.bus.begin(r.journal.last + 1)
+	if r.used, err = d.loadOnce(); err != nil {
+		return nil, err
+	}
 	return r, errors.Join(r.loadParked(), r.loadRetention(), r.loadKept())
 }
 

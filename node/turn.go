@@ -49,6 +49,7 @@ func (r *room) turn(js []job) {
 		r.refuse(js, r.failed)
 		return
 	}
+	r.recall(js)
 	if r.full {
 		js = r.spare(js)
 	}
@@ -57,7 +58,7 @@ func (r *room) turn(js []job) {
 	point("stepped")
 	var news *told
 	if err == nil {
-		news, err = r.persist(steps)
+		news, err = r.persist(js, steps)
 	}
 	if err != nil {
 		r.refuse(js, err)
@@ -90,9 +91,10 @@ func (r *room) stepAll(steps []step) error {
 	return nil
 }
 
-// persist makes what the steps brought durable, with their place in the journal,
+// persist makes what the steps brought durable, with their place in the journal
+// and the keys of their senders,
 // and returns what followers are to be told of them.
-func (r *room) persist(steps []step) (*told, error) {
+func (r *room) persist(js []job, steps []step) (*told, error) {
 	var ks []group.KeyWrite
 	var batches []*group.Batch
 	var shown []showing
@@ -105,13 +107,16 @@ func (r *room) persist(steps []step) (*told, error) {
 		}
 	}
 	news := r.n.bus.reserve(len(shown))
-	next := r.journal
-	err := r.disk.save(ks, batches, func(b *store.Batch) { next = r.journal.put(r.disk, b, news.first, shown) })
+	journal, used := r.journal, r.used
+	err := r.disk.save(ks, batches, func(b *store.Batch) {
+		journal = journal.put(r.disk, b, news.first, shown)
+		used = used.put(r.disk, b, r.n.clock(), freshKeys(js, steps))
+	})
 	if err != nil {
 		r.n.bus.settle(news, func() []Event { return nil })
 		return nil, err
 	}
-	r.journal = next
+	r.journal, r.used = journal, used
 	return news, nil
 }
 
@@ -153,7 +158,7 @@ func (r *room) refuse(js []job, err error) {
 		if j.done == nil {
 			continue
 		}
-		if j.look != nil && len(j.events) == 0 && errors.Is(err, store.ErrDiskFull) {
+		if j.look != nil && len(j.events) == 0 && (j.once == nil || j.once.first == nil) && errors.Is(err, store.ErrDiskFull) {
 			j.lookAt(r.m)
 			j.done <- outcome{}
 			continue
@@ -256,6 +261,9 @@ func (r *room) answer(js []job, steps []step) {
 		}
 	}
 	for i, j := range js {
+		if j.once != nil && j.once.first != nil {
+			outs[i].err = errorOfFirst(js, outs, j.once.first)
+		}
 		j.lookAt(r.m)
 		if j.done != nil {
 			j.done <- outs[i]
@@ -266,6 +274,13 @@ func (r *room) answer(js []job, steps []step) {
 // await remembers who waits for the items of this turn, before it is known which
 // of them leave: a later step of the turn may let them out.
 func (r *room) await(js []job, steps []step) {
+	for _, j := range js {
+		if j.once != nil && j.once.repeat && j.wait != nil {
+			for id := range heldAmong(r.m, j.once.row.IDs) {
+				r.waiters[id] = append(r.waiters[id], j.wait)
+			}
+		}
+	}
 	for _, s := range steps {
 		if s.err != nil {
 			continue
@@ -274,7 +289,7 @@ func (r *room) await(js []job, steps []step) {
 			for _, ev := range js[i].events {
 				if send, ok := ev.(group.Send); ok && js[i].wait != nil {
 					for _, it := range send.Items {
-						r.waiters[it.ID] = js[i].wait
+						r.waiters[it.ID] = append(r.waiters[it.ID], js[i].wait)
 					}
 				}
 			}
@@ -284,13 +299,13 @@ func (r *room) await(js []job, steps []step) {
 
 func (r *room) tellSent(sent []group.SentItem) {
 	for _, s := range sent {
-		if c, ok := r.waiters[s.ID]; ok {
-			delete(r.waiters, s.ID)
+		for _, c := range r.waiters[s.ID] {
 			select {
 			case c <- s:
 			default:
 			}
 		}
+		delete(r.waiters, s.ID)
 	}
 }
 

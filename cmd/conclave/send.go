@@ -27,11 +27,12 @@ type sendOptions struct {
 	text  string // "-" for the lines of stdin
 	plain bool
 	wait  bool
+	once  string // key of the text
 }
 
 func newSend(a *app) *cobra.Command {
 	var o sendOptions
-	cmd := command("send GROUP [--plain] [--wait] TEXT | -", "Send a message, or each line of stdin as one", 2, 2,
+	cmd := command("send GROUP [--plain] [--wait] [--once KEY] TEXT | -", "Send a message, or each line of stdin as one", 2, 2,
 		func(ctx context.Context, args []string) error {
 			o.group, o.text = args[0], args[1]
 			return runSend(ctx, a, o)
@@ -39,11 +40,15 @@ func newSend(a *app) *cobra.Command {
 	f := cmd.Flags()
 	f.BoolVar(&o.plain, "plain", false, "without encryption: anyone relaying can read it")
 	f.BoolVar(&o.wait, "wait", false, "wait until it is sent")
+	f.StringVar(&o.once, "once", "", "a word of your own for this text: however often it is sent under it within a day, it leaves once")
 	return cmd
 }
 
 func runSend(ctx context.Context, a *app, o sendOptions) error {
 	if o.text == "-" {
+		if o.once != "" {
+			return usage("--once is for one text, not for -")
+		}
 		return a.withNode(ctx, func(ctx context.Context, c *api.Client) error { return a.sendLines(ctx, c, o) })
 	}
 	if err := checkText(o.text); err != nil {
@@ -105,7 +110,7 @@ func checkText(text string) error {
 // sendTexts sends texts in order and answers those that became durable, also
 // where a later one failed.
 func (a *app) sendTexts(ctx context.Context, c *api.Client, o sendOptions, texts []string) error {
-	sent, failed := c.Send(ctx, api.Send{Group: o.group, Texts: texts, Plain: o.plain, Wait: o.wait})
+	sent, failed := c.Send(ctx, api.Send{Group: o.group, Texts: texts, Plain: o.plain, Wait: o.wait, Key: o.once})
 	for _, s := range sent {
 		if err := emit(a, s, showSent); err != nil {
 			return err

@@ -157,6 +157,9 @@ func newRequest(ctx context.Context, method, target string, body any) (*http.Req
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	if s, ok := body.(Send); ok && s.Key != "" {
+		req.Header.Set(keyHeader, s.Key)
+	}
 	if deadline, ok := ctx.Deadline(); ok {
 		limit := time.Until(deadline) - answerGrace
 		req.Header.Set(timeoutHeader, max(limit, time.Millisecond).String())

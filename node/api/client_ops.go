@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
+	"conclave/keys"
 	"conclave/node"
 )
 
@@ -85,8 +87,41 @@ func (c *Client) RevokeLink(ctx context.Context, group, inviteID string) (node.L
 	return post[node.Link](ctx, c, "/v1/links/revoke", linkRevoke{group, inviteID})
 }
 
-// Send returns, beside an error, what had become durable before it.
+// comeback is for how long a send waits for a node that went away, comebackStep
+// how long before each try.
+const (
+	comeback     = 5 * time.Second
+	comebackStep = 50 * time.Millisecond
+)
+
+// Send returns, beside an error, what had become durable before it. Where the
+// node goes away before it answers and comes back within seconds, it is asked
+// again; under the key, of which there is always one, nothing is sent twice.
 func (c *Client) Send(ctx context.Context, s Send) ([]node.Sent, error) {
+	if s.Key == "" {
+		id, err := keys.NewItemID()
+		if err != nil {
+			return nil, err
+		}
+		s.Key = id.String()
+	}
+	ctx, cancel := within(ctx, c.timeout)
+	defer cancel()
+	sent, err := c.sendOnce(ctx, s)
+	gone, stop := context.WithTimeout(ctx, comeback)
+	defer stop()
+	for node.KindOf(err) == node.NoNode {
+		select {
+		case <-time.After(comebackStep):
+			sent, err = c.sendOnce(ctx, s)
+		case <-gone.Done():
+			return sent, err
+		}
+	}
+	return sent, err
+}
+
+func (c *Client) sendOnce(ctx context.Context, s Send) ([]node.Sent, error) {
 	out, err := post[sentAll](ctx, c, "/v1/send", s)
 	if err == nil && out.Problem != nil {
 		err = out.Problem.asError()

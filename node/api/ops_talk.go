@@ -18,7 +18,18 @@ type Send struct {
 	Texts []string `json:"texts" minItems:"1" maxItems:"256" nullable:"false"`
 	Plain bool     `json:"plain,omitempty" doc:"Send without encryption"`
 	Wait  bool     `json:"wait,omitempty" doc:"Return when all are sent"`
+
+	Key string `json:"-"` // for Client.Send, which puts it in a header; empty: a fresh one
 }
+
+// keyed is the input of an operation that is done once, however often it is asked
+// for under one key.
+type keyed[T any] struct {
+	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"Any text that no other send to this group has: given again with the same body within a day, nothing is sent, and the answer is about the messages of the first time"`
+	Body T
+}
+
+const keyHeader = "Idempotency-Key"
 
 // sentAll answers a Send: what is durable, in the order of the texts, and what
 // stopped the rest, where something did.
@@ -42,9 +53,9 @@ type logQuery struct {
 
 func registerTalk(a huma.API, n *node.Node) {
 	handle(a, http.MethodPost, "/v1/send", "send", "Send messages; each answered is durable",
-		func(ctx context.Context, in *body[Send]) (sentAll, error) {
+		func(ctx context.Context, in *keyed[Send]) (sentAll, error) {
 			b := in.Body
-			return sendAnswer(n.Send(ctx, b.Group, b.Texts, b.Plain, b.Wait))
+			return sendAnswer(n.SendOnce(ctx, in.Key, b.Group, b.Texts, b.Plain, b.Wait))
 		})
 	handle(a, http.MethodGet, "/v1/log", "log", "A group's log, oldest line first",
 		func(ctx context.Context, in *logQuery) (page[node.LogLine], error) {
@@ -59,8 +70,8 @@ func registerTalk(a huma.API, n *node.Node) {
 			return p, nil
 		})
 	handle(a, http.MethodPost, "/v1/dm", "dm", "Open the conversation of two",
-		func(ctx context.Context, in *body[dm]) (node.Sent, error) {
-			return n.DM(ctx, in.Body.Peer, in.Body.Text)
+		func(ctx context.Context, in *keyed[dm]) (node.Sent, error) {
+			return n.DMOnce(ctx, in.Key, in.Body.Peer, in.Body.Text)
 		})
 }
 

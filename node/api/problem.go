@@ -63,6 +63,10 @@ func statusOf(k node.Kind) int {
 func problemOf(err error) *problem {
 	var e *node.Error
 	switch {
+	case errors.Is(err, node.ErrOtherBody):
+		p := usageStatus(http.StatusUnprocessableEntity, node.ErrOtherBody.Message)
+		p.Hint = node.ErrOtherBody.Hint
+		return p
 	case errors.As(err, &e):
 		return newProblem(e.Kind, e.Message, e.Hint)
 	case errors.Is(err, context.DeadlineExceeded):
