@@ -24,7 +24,7 @@ type Exclusion struct {
 	Peer    PeerID
 	Group   string // its name
 	Removal ProvenEntry
-	Epochs  []ProvenEntry // rest on the removal, and exclude the person for ever; oldest first, never empty
+	Epochs  []ProvenEntry // exclude the person for ever; oldest first, never empty
 	Apart   []ProvenEntry // made by who did not know of it; nobody who does seals anything under these
 	Entries int           // that were checked
 }
@@ -59,11 +59,9 @@ func (s *State) exclusion(p PeerID) (Exclusion, error) {
 	for _, e := range epochs {
 		switch {
 		case s.isVoid(e) || end.past.has(e.idx):
-		case e.past.has(end.idx) && e.view(s.g).removed(p):
+		case s.excludes(e, p):
 			x.Epochs = append(x.Epochs, provenEntry(e))
-		case s.eligible(e):
-			return Exclusion{}, fmt.Errorf("%w: key %d may be used, and does not rest on the removal", ErrNoProof, e.body.(*Epoch).Gen)
-		default:
+		default: // an incarnation lives in its view that is dead here: it is not eligible
 			x.Apart = append(x.Apart, provenEntry(e))
 		}
 	}
@@ -73,25 +71,32 @@ func (s *State) exclusion(p PeerID) (Exclusion, error) {
 	return x, nil
 }
 
+// excludes reports whether the key of EPOCH e may be handed to no incarnation of
+// p that is not void in s.
+func (s *State) excludes(e *entry, p PeerID) bool {
+	view := e.view(s.g)
+	return !slices.ContainsFunc(s.admits[p], func(j *entry) bool { return !s.isVoid(j) && !view.dead(j) })
+}
+
 // ended returns the entry since which p is out: the first KICK, BAN or LEAVE that
-// leaves p removed, and after which nobody let p in again. It is nil where p is
-// a member, or never was one.
+// ends every incarnation there is of p, none of which came later. It is nil where
+// p is a member, or never was one.
 func (s *State) ended(p PeerID) *entry {
-	if !s.removed(p) {
-		return nil
-	}
 	ends := slices.Clone(s.removals[p])
 	for _, j := range s.admits[p] {
 		ends = append(ends, s.leaves[j.eh]...)
 	}
-	ends = slices.DeleteFunc(ends, func(k *entry) bool {
-		return s.isVoid(k) || slices.ContainsFunc(s.admits[p], func(j *entry) bool { return j.past.has(k.idx) && !s.isVoid(j) }) ||
-			!s.g.fold(k.past.with(k.idx)).removed(p)
-	})
-	if len(ends) == 0 {
+	ends = slices.DeleteFunc(ends, func(k *entry) bool { return s.isVoid(k) || !s.endsAll(k, p) })
+	if !s.removed(p) || len(ends) == 0 {
 		return nil
 	}
 	return slices.MinFunc(ends, compareEntries)
+}
+
+// endsAll reports whether no admission of p outlives the removal k.
+func (s *State) endsAll(k *entry, p PeerID) bool {
+	then := s.g.fold(k.past.with(k.idx))
+	return !slices.ContainsFunc(s.admits[p], func(j *entry) bool { return !s.isVoid(j) && (j.past.has(k.idx) || !then.dead(j)) })
 }
 
 // proof is the file's content.
@@ -108,9 +113,6 @@ type proof struct {
 // held here. Errors: ErrNoProof where that is not so, ErrFrozen where the owner's
 // log is forked. (PROTOCOL.md, "Proof of removal")
 func (m *Machine) ProveRemoval(p PeerID) ([]byte, error) {
-	if m.g.direct != nil {
-		return nil, ErrNoProof
-	}
 	if len(m.local.Frozen) > 0 {
 		return nil, ErrFrozen
 	}

@@ -112,9 +112,80 @@ func TestVoidRemovalProvesNothing(t *testing.T) {
 	provesNothing(t, alice, bob, "a KICK by a member")
 }
 
+// Of two who remove somebody at once, each with a key of its own, both keys count.
+func TestProofOfTwoRemovalsAtOnce(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
+	alice, bob, carol := w.all[0], w.all[1], w.all[2]
+	w.must(alice, DeputyAdd{Peer: bob.me, Caps: allCaps})
+	w.apart(func() { w.must(bob, Remove{Peer: carol.me}) }, alice)
+	w.apart(func() { w.must(alice, Remove{Peer: carol.me}) }, bob)
+	w.meet(alice, bob)
+	for _, p := range []*peer{alice, bob} {
+		if _, x := shows(t, p, carol); len(x.Epochs) != 2 || len(x.Apart) != 0 {
+			t.Errorf("keys without carol: %v, apart %v", gens(x.Epochs), gens(x.Apart))
+		}
+	}
+}
+
+// A LEAVE does not end an admission that it does not know.
+func TestProofOfALeaveBesideAGrant(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
+	alice, bob, carol := w.all[0], w.all[1], w.all[2]
+	w.apart(func() { w.must(alice, DeputyAdd{Peer: carol.me, Caps: allCaps}) }, bob, carol)
+	leave := w.write(carol, TypeLeave, &Leave{JID: carol.st.incarnation(carol.me).eh}, 0, bob)
+	w.must(bob, Rotate{})
+	shows(t, bob, carol)
+	w.sync(bob, alice)
+	if !alice.IsMember(carol.me) {
+		t.Fatal("the GRANT does not outlive the LEAVE")
+	}
+	provesNothing(t, alice, carol, "a member by the GRANT")
+	with := w.must(alice, Rotate{}).Epoch
+	w.must(alice, Remove{Peer: carol.me})
+	_, x := shows(t, alice, carol)
+	if x.Removal.Type != TypeKick || x.Removal.Hash == leave.Hash || slices.ContainsFunc(x.Epochs, func(e ProvenEntry) bool { return e.Hash == with }) {
+		t.Errorf("since %+v, keys %v", x.Removal, gens(x.Epochs))
+	}
+}
+
+// Of two incarnations the first LEAVE ends one.
+func TestProofOfTwoLeaves(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
+	alice, carol := w.all[0], w.all[2]
+	first := carol.st.incarnation(carol.me).eh
+	w.must(alice, DeputyAdd{Peer: carol.me, Caps: CapKick})
+	second := carol.st.incarnation(carol.me).eh
+	w.write(carol, TypeLeave, &Leave{JID: first}, 0, alice)
+	if !alice.IsMember(carol.me) || first == second {
+		t.Fatal("carol has one incarnation")
+	}
+	end := w.write(carol, TypeLeave, &Leave{JID: second}, 0, alice)
+	w.must(alice, Rotate{})
+	if _, x := shows(t, alice, carol); x.Removal.Hash != end.Hash {
+		t.Errorf("since %+v", x.Removal)
+	}
+}
+
+// A KICK that a cut makes void is no removal.
+func TestProofBesideAVoidKick(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
+	alice, bob, carol := w.all[0], w.all[1], w.all[2]
+	w.must(alice, DeputyAdd{Peer: bob.me, Caps: CapKick})
+	grant := alice.st.grant(bob.me).eh
+	w.write(bob, TypeKick, &Removal{Peer: carol.me, JIDs: []Hash{alice.st.incarnation(carol.me).eh}}, 0, alice)
+	w.write(alice, TypeRevoke, &Revoke{Grant: grant}, 1)
+	w.must(alice, Rotate{})
+	provesNothing(t, alice, carol, "the KICK is beyond the cut")
+	own := w.must(alice, Remove{Peer: carol.me})
+	if _, x := shows(t, alice, carol); x.Removal.Author != alice.me || len(x.Epochs) != 1 || x.Epochs[0].Hash != own.Epoch {
+		t.Errorf("since %+v, keys %v", x.Removal, gens(x.Epochs))
+	}
+}
+
 func TestMUST_118_ProofIsFolded(t *testing.T) {
 	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
 	alice, bob, carol := w.all[0], w.all[1], w.all[2]
+	w.apart(func() { w.must(bob, Rotate{}) }, alice)
 	w.must(alice, Remove{Peer: carol.me})
 	w.meet(alice, bob)
 	text, _ := shows(t, bob, carol)
@@ -143,8 +214,14 @@ func TestMUST_118_ProofIsFolded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range entries[:len(entries)-1] {
-		if err := parse(func(p *proof) { p.Parts[0] = slices.Delete(p.Parts[0], i, i+1) }); !errors.Is(err, ErrDependency) && !errors.Is(err, ErrNoProof) {
+		cited := slices.ContainsFunc(bob.g.all, func(e *entry) bool { return e.past.has(bob.at(w.decode(entries[i])).idx) })
+		if err := parse(func(p *proof) { p.Parts[0] = slices.Delete(p.Parts[0], i, i+1) }); cited && !errors.Is(err, ErrDependency) && !errors.Is(err, ErrNoProof) {
 			t.Errorf("without entry %d: %v", i, err)
+		}
+	}
+	for i := range entries[1:] {
+		if err := parse(func(p *proof) { p.Parts[0][i], p.Parts[0][i+1] = entries[i+1], entries[i] }); err == nil {
+			t.Errorf("entries %d and %d the other way round: taken", i, i+1)
 		}
 	}
 	last := len(entries) - 1
