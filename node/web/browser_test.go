@@ -195,6 +195,12 @@ func TestTwoBrowsers(t *testing.T) {
 	ann.until("that it is read by bob", `document.querySelector(".own .tick")?.textContent === "✓✓"`)
 	ann.look("talk")
 
+	ann.press("Who could read this")
+	ann.sees("has the key, has the message")
+	ann.look("readers")
+	ann.press("Close")
+
+	ann.press("key 2") // no more marked
 	ann.press("key 2") // in the timeline
 	ann.sees("held by")
 	ann.until("both lines, and the one that says that the key came, to be marked", `document.querySelectorAll(".log .marked").length === 3`)

@@ -106,6 +106,21 @@ async function drawing(text) {
   return svg;
 }
 
+// showReaders tells of a message who could read it, and marks its key.
+export async function showReaders(l) {
+  state.epoch = l.eid;
+  tell("epoch");
+  const body = h("div", {}, "…");
+  dialog("Who could read this", h("p", { class: "quote" }, safe(l.text).slice(0, 200)), body);
+  try {
+    const [m] = (await get("/v1/message", { group: l.group_id, message_id: l.message_id })).items.filter((x) => x.sender === l.sender);
+    body.replaceChildren(h("p", {}, safe(m.says)), h("ul", { class: "members" }, (m.readers || []).map((r) => h("li", {}, who(r.name, r.peer_id), " ",
+      h("small", {}, w("role." + r.role), r.holds_key ? ", has the key" : ", not known to have the key", r.delivered === null ? "" : r.delivered ? ", has the message" : ", not known to have the message")))));
+  } catch (e) {
+    body.replaceChildren(problem(e));
+  }
+}
+
 const spans = [["1h", 3600], ["24h", 86400], ["7d", 604800], ["30d", 2592000]];
 
 export function askInvite(g) {

@@ -3,6 +3,7 @@ import { get, post } from "./api.js";
 import { button, clock, copier, day, fill, h, problem, run, safe, short, who } from "./dom.js";
 import { on, state, tell } from "./store.js";
 import { w } from "./words.js";
+import { showReaders } from "./panels.js";
 
 const page = 100; // lines that are read at once
 const most = 400; // lines that are kept in the page
@@ -295,7 +296,9 @@ function draw(l, marked) {
   const held = l.state === "held";
   return h("li", { class: kind + (own ? " own" : "") + (held ? " held" : "") + (marked ? " marked" : ""), "data-c": l.cursor },
     l.kind === "message" && !l.encrypted ? h("strong", { class: "word" }, w("plain")) : null,
-    h("time", { datetime: l.time || "" }, clock(l.time)),
+    l.kind === "message" && l.message_id
+      ? h("button", { type: "button", class: "time", "aria-label": "Who could read this", onclick: () => showReaders(l) }, h("time", { datetime: l.time || "" }, clock(l.time) || "…"))
+      : h("time", { datetime: l.time || "" }, clock(l.time)),
     l.kind === "message" ? [h("span", { class: "from" }, own ? "you" : who(l.sender_name, l.sender)), h("span", { class: "text" }, safe(l.text, true))] : h("span", { class: "reason" }, l.kind === "event" || !l.sender ? null : [who(l.sender_name, l.sender), " "], safe(l.reason || "")),
     own && l.kind === "message" ? tick(l) : null);
 }
