@@ -46,6 +46,7 @@ type (
 	readGroups struct{}
 	readAsked  struct{}
 	readGroup  struct{ gid string }
+	readPeople struct{ gid string }
 
 	gotStatus struct{ status node.Status }
 	gotGroups struct{ groups []node.GroupInfo }
@@ -55,8 +56,11 @@ type (
 		joins       []node.JoinState
 	}
 	gotGroup struct {
+		gid  string
+		info node.GroupInfo
+	}
+	gotPeople struct {
 		gid     string
-		info    node.GroupInfo
 		members []node.Member
 	}
 )
@@ -94,11 +98,15 @@ func (a readGroup) run(ctx context.Context, c *api.Client) tea.Msg {
 	if err != nil {
 		return failed{a, err}
 	}
+	return gotGroup{a.gid, info}
+}
+
+func (a readPeople) run(ctx context.Context, c *api.Client) tea.Msg {
 	members, err := list(c.Members(ctx, a.gid))
 	if err != nil {
 		return failed{a, err}
 	}
-	return gotGroup{a.gid, info, members}
+	return gotPeople{a.gid, members}
 }
 
 // place says which lines of a log are meant.

@@ -137,7 +137,7 @@ func (m *model) rule(groups, middle, people int, joint string) string {
 // answer.
 func (m *model) groupRows(n int) []string {
 	var rows []string
-	for _, g := range m.groups {
+	for _, g := range m.groups[:min(len(m.groups), m.height)] {
 		rows = append(rows, m.groupRow(g, n))
 	}
 	if waiting := len(m.requests); waiting > 0 {
@@ -186,10 +186,9 @@ func (m *model) peopleRows(n int) []string {
 	for _, p := range m.info.CannotRead {
 		lacks[p] = true
 	}
-	alike := m.alike()
 	var rows []string
-	for _, p := range m.people {
-		rows = append(rows, m.personRow(p, n, alike[p.PeerID]))
+	for _, p := range m.people[:min(len(m.people), m.height)] {
+		rows = append(rows, m.personRow(p, n, m.alike[p.PeerID]))
 		if lacks[p.PeerID] && m.info.E2EE {
 			rows = append(rows, m.look.faint.Render(fill("   no key yet", n)))
 		}
@@ -302,7 +301,7 @@ func (m *model) readersRows() []string {
 
 func (m *model) lineView() *lineView {
 	_, middle, _ := m.columns()
-	return &lineView{look: m.look, me: m.me, zone: m.zone, width: middle, alike: m.alike(), open: m.unfolded, marked: m.marked}
+	return &lineView{look: m.look, me: m.me, zone: m.zone, width: middle, alike: m.alike, open: m.unfolded, marked: m.marked}
 }
 
 // rowsOf are the rows of line i of the window. They are kept until something

@@ -96,7 +96,7 @@ func (m *model) step(msg tea.Msg) tea.Cmd {
 	case tea.BackgroundColorMsg:
 		m.look = newPalette(msg.IsDark(), m.mono)
 	case ticked:
-		m.want(needGroup | needGroups)
+		m.want(needGroup | needGroups | needPeople)
 		return tick()
 	case tea.KeyPressMsg:
 		return m.onKey(msg)
@@ -106,7 +106,7 @@ func (m *model) step(msg tea.Msg) tea.Cmd {
 		if m.over.kind == "verify" && m.over.number.peer == msg.peer { // else nobody waits for it any more
 			m.over.number = msg
 		}
-		m.want(needGroup)
+		m.want(needPeople)
 	case found:
 		m.onFound(msg)
 	case gotAround:

@@ -88,7 +88,7 @@ func (p *player) done() string {
 	var out []string
 	for _, a := range p.did {
 		switch a.(type) {
-		case readStatus, readGroups, readAsked, readGroup:
+		case readStatus, readGroups, readAsked, readGroup, readPeople:
 		default:
 			out = append(out, fmt.Sprintf("%T%+v", a, a))
 		}
@@ -194,7 +194,7 @@ func talking(t *testing.T, width, height int) *player {
 	serial = 0
 	info := group(team, "team")
 	info.CannotRead = []string{carolID}
-	p.see(gotGroup{team, info, people()}, gotLog{readLog{gid: team}, conversation()},
+	p.see(gotGroup{team, info}, gotPeople{team, people()}, gotLog{readLog{gid: team}, conversation()},
 		gotAsked{requests: []node.Request{{GroupID: team, PeerID: frankID, Fingerprint: "1240 470c 4dd3 13f4", Note: "from the meetup"}}},
 		news{texts: map[string]int{book: 12}, groups: map[string]bool{book: true}})
 	p.done()
@@ -334,7 +334,7 @@ func TestAbuse_MO06_OffIsNoConsent(t *testing.T) {
 	p := talking(t, 80, 24)
 	open := group(team, "team")
 	open.E2EE = false
-	p.see(gotGroup{team, open, people()})
+	p.see(gotGroup{team, open})
 	p.shows("team ·PLAIN")
 	p.shows("PLAIN · anyone relaying can read")
 	p.press("hello", "enter")
@@ -354,7 +354,7 @@ func TestAbuse_NM13_AlikeNamesAreFlagged(t *testing.T) {
 	p := talking(t, 100, 24)
 	both := people()
 	both[2].Name = "сarol" // its first letter is Cyrillic
-	p.see(gotGroup{team, group(team, "team"), both}, gotAsked{requests: []node.Request{{GroupID: team, PeerID: frankID, Name: ptr("CAROL")}}})
+	p.see(gotPeople{team, both}, gotAsked{requests: []node.Request{{GroupID: team, PeerID: frankID, Name: ptr("CAROL")}}})
 	p.shows("≈carol ·p0LzVc")
 	p.shows("≈сarol ·x81TaQ")
 	p.shows("≈CAROL ·Zq9e11 wants to join team · careful: a member has a name like this")
@@ -393,5 +393,59 @@ func TestAbuse_MM15_NoTextImitatesALine(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A plain message has a background of its own over the whole width, on dark, on
+// light and without colours; a sealed one has none.
+func TestPlainIsSeen(t *testing.T) {
+	for name, look := range map[string]palette{"dark": newPalette(true, false), "light": newPalette(false, false), "mono": newPalette(true, true)} {
+		v := &lineView{look: look, me: aliceID, zone: time.UTC, width: 70}
+		open := line("message", bobID, "bob", "10:00", "in the open\nfor all")
+		sealed := open
+		open.Encrypted = false
+		for _, row := range v.rows(open, &sealed) {
+			start, rest, _ := strings.Cut(row, "plain ")
+			text, _, _ := strings.Cut(rest, "\x1b")
+			ground := strings.Contains(start, ";48;") || strings.Contains(start, "[48;") || start == "\x1b[7m"
+			if !ground || ansi.StringWidth("plain "+text) != v.width {
+				t.Errorf("%s: %q", name, row)
+			}
+		}
+		for _, row := range v.rows(sealed, &open) {
+			if strings.Contains(row, "48;") || strings.Contains(row, "[7m") {
+				t.Errorf("%s: a sealed message is %q", name, row)
+			}
+		}
+	}
+}
+
+// A hundred thousand events amount to one reading, and reading that is under way
+// is not begun again.
+func TestNewsAmountToLittle(t *testing.T) {
+	b := &letterbox{some: make(chan struct{}, 1), me: aliceID}
+	l := line("message", bobID, "bob", "10:00", strings.Repeat("x", 1000))
+	for range 100_000 {
+		b.put(func(n *news) { n.add(node.Event{Kind: "log", GroupID: team, Line: &l}, b.me) })
+	}
+	n := b.take()
+	if n.texts[team] != 100_000 || len(n.groups) != 1 {
+		t.Fatalf("the news are %+v", n)
+	}
+	p := talking(t, 80, 24)
+	p.see(n, n, n)
+	count := 0
+	for _, a := range p.did {
+		if _, ok := a.(readLog); ok {
+			count++
+		}
+	}
+	if count != 1 {
+		t.Errorf("the log is read %d times at once", count)
+	}
+	p.did = nil
+	p.see(gotLog{readLog{gid: team}, conversation()})
+	if got := p.done(); !strings.Contains(got, "readLog") {
+		t.Errorf("what came meanwhile is not read: %q", got)
 	}
 }

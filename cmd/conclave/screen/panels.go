@@ -62,18 +62,19 @@ func scrolled(rows []string, by int) []string { return rows[min(by, len(rows)):]
 // peoplePanel lists the members to choose from.
 func (m *model) peoplePanel(n int) []string {
 	rows := []string{m.look.chosen.Render(fill(" members · up, down, v: safety number, esc", n)), ""}
-	alike := m.alike()
 	for _, p := range m.people {
 		if p.Self {
-			rows = append(rows, "  "+m.personRow(p, min(n-2, 60), alike[p.PeerID]))
+			rows = append(rows, "  "+m.personRow(p, min(n-2, 60), m.alike[p.PeerID]))
 		}
 	}
-	for i, p := range m.others() {
+	others := m.others()
+	from := max(0, m.over.scroll-m.bodyHeight()/3)
+	for i, p := range others[from:min(len(others), from+m.height)] {
 		mark := "  "
-		if i == m.over.scroll {
+		if from+i == m.over.scroll {
 			mark = "▸ "
 		}
-		rows = append(rows, mark+m.personRow(p, min(n-2, 60), alike[p.PeerID]))
+		rows = append(rows, mark+m.personRow(p, min(n-2, 60), m.alike[p.PeerID]))
 		about := []string{words.Online(p.Online), words.Role(p.Role)}
 		if m.info.E2EE {
 			about = append(about, words.Key(p.Epoch))

@@ -47,7 +47,7 @@ func (l library) answer(r readLog) gotLog {
 // reading is a screen on a log, whose reading is answered after every message.
 func reading(t *testing.T, lib *library) *player {
 	p := newPlayer(t, 80, 24)
-	p.see(gotGroup{team, group(team, "team"), people()})
+	p.see(gotGroup{team, group(team, "team")}, gotPeople{team, people()})
 	p.serve(lib)
 	return p
 }
@@ -62,7 +62,9 @@ func (p *player) serve(lib *library) {
 			case readLog:
 				p.see(lib.answer(a))
 			case readGroup:
-				p.see(gotGroup{a.gid, group(a.gid, "team"), people()})
+				p.see(gotGroup{a.gid, group(a.gid, "team")})
+			case readPeople:
+				p.see(gotPeople{a.gid, people()})
 			case readGroups:
 				p.see(gotGroups{[]node.GroupInfo{group(team, "team")}})
 			case readAsked:

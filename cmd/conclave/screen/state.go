@@ -18,10 +18,12 @@ const (
 	needStatus need = 1 << iota
 	needGroups
 	needAsked
-	needGroup // the open one, and its members
-	needTail  // the end of its log
+	needGroup  // the open one
+	needPeople // its members
+	needTail   // the end of its log
 
-	needAll = needStatus | needGroups | needAsked | needGroup | needTail
+	needAll  = needStatus | needGroups | needAsked | needOpen
+	needOpen = needGroup | needPeople | needTail
 )
 
 // state is what the screen knows. Its methods only change it; what has to be
@@ -33,6 +35,7 @@ type state struct {
 	open   string // ID of the group that is shown
 	info   node.GroupInfo
 	people []node.Member
+	alike  map[string]bool // those whose names could be taken for another's
 	log    window
 
 	requests    []node.Request
@@ -66,13 +69,14 @@ func (s *state) flush() []action {
 		{needGroups, func() action { return readGroups{} }},
 		{needAsked, func() action { return readAsked{} }},
 		{needGroup, func() action { return readGroup{s.open} }},
+		{needPeople, func() action { return readPeople{s.open} }},
 		{needTail, func() action { return readLog{s.open, atEnd, ""} }},
 	} {
 		if now&r.need == 0 {
 			continue
 		}
 		s.wanted &^= r.need
-		if s.open == "" && r.need&(needGroup|needTail) != 0 {
+		if s.open == "" && r.need&needOpen != 0 {
 			continue
 		}
 		s.running |= r.need
@@ -103,8 +107,17 @@ func (s *state) hear(msg any) bool {
 	case gotGroup:
 		s.running &^= needGroup
 		if m.gid == s.open {
-			s.info, s.people = m.info, m.members
+			s.info = m.info
+			if m.info.Members != len(s.people) {
+				s.want(needPeople)
+			}
+		}
+	case gotPeople:
+		s.running &^= needPeople
+		if m.gid == s.open {
+			s.people = m.members
 			slices.SortStableFunc(s.people, byRank)
+			s.alike = alike(s.people)
 		}
 	case gotLog:
 		s.onLog(m)
@@ -113,7 +126,7 @@ func (s *state) hear(msg any) bool {
 			s.want(needTail | needGroup)
 		}
 	case decided:
-		s.want(needAsked | needGroups | needGroup | needTail)
+		s.want(needAsked | needGroups | needOpen)
 	case accepted:
 		s.onJoin(m.join)
 	case asked:
@@ -181,15 +194,15 @@ func (s *state) onGroups(all []node.GroupInfo) {
 
 // show opens a group.
 func (s *state) show(gid string) {
-	s.open, s.info, s.people, s.log = gid, node.GroupInfo{}, nil, window{}
+	s.open, s.info, s.people, s.alike, s.log = gid, node.GroupInfo{}, nil, nil, window{}
 	for _, g := range s.groups {
 		if g.GroupID == gid {
 			s.info = g
 		}
 	}
 	delete(s.unread, gid)
-	s.running &^= needGroup | needTail
-	s.want(needGroup | needTail)
+	s.running &^= needOpen
+	s.want(needOpen)
 }
 
 // next opens the group that stands n places further in the list.
@@ -255,6 +268,8 @@ func (s *state) onFailed(m failed) {
 		s.running &^= needAsked
 	case readGroup:
 		s.running &^= needGroup
+	case readPeople:
+		s.running &^= needPeople
 	case readLog:
 		s.running &^= needTail
 		s.log.loading = false
@@ -322,15 +337,15 @@ func (s *state) whoIs(peer string) string {
 }
 
 // alike are the members whose names could be taken for another's.
-func (s *state) alike() map[string]bool {
-	names := make([]string, len(s.people))
-	for i, m := range s.people {
+func alike(people []node.Member) map[string]bool {
+	names := make([]string, len(people))
+	for i, m := range people {
 		names[i] = m.Name
 	}
 	out := map[string]bool{}
 	for i, flagged := range words.Alike(names) {
 		if flagged {
-			out[s.people[i].PeerID] = true
+			out[people[i].PeerID] = true
 		}
 	}
 	return out
