@@ -135,7 +135,7 @@ func (v *lineView) message(l node.LogLine, clock string) []string {
 	}
 	who, ticks := v.who(l), words.Ticks(value(l.State), l.Delivered, l.Recipients)
 	if v.width < wideFrom {
-		return v.paint(l, v.stacked(l, head+who, margin, ticks))
+		return v.paint(l, v.stacked(l, head+who, ticks))
 	}
 	tail := 0
 	if ticks != "" {
@@ -155,11 +155,12 @@ func (v *lineView) message(l node.LogLine, clock string) []string {
 }
 
 // stacked is a message with its text below its sender.
-func (v *lineView) stacked(l node.LogLine, head, margin, ticks string) []string {
+func (v *lineView) stacked(l node.LogLine, head, ticks string) []string {
 	if ticks != "" {
 		head = fill(head, v.width-cells(ticks)-1) + " " + ticks
 	}
-	if margin = "  "; !l.Encrypted {
+	margin := "  "
+	if !l.Encrypted {
 		margin = "plain │ "
 	}
 	rows := []string{clip(head, v.width)}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -97,11 +98,19 @@ func (p *player) done() string {
 	return strings.ReplaceAll(strings.Join(out, "; "), "screen.", "")
 }
 
+var (
+	sgr    = regexp.MustCompile(`\x1b\[[0-9;:]*m`) // what paints, and nothing else
+	unsafe = regexp.MustCompile(`[\x00-\x09\x0b-\x1f\x7f-\x9f\x{202a}-\x{202e}\x{2066}-\x{2069}]`)
+)
+
 // picture is what is seen: exactly as many rows as the terminal has, none wider
 // by either way of counting.
 func (p *player) picture() string {
 	p.t.Helper()
 	v := p.View()
+	if bad := unsafe.FindString(sgr.ReplaceAllString(v.Content, "")); bad != "" {
+		p.t.Fatalf("the screen holds %q", bad)
+	}
 	rows := strings.Split(ansi.Strip(v.Content), "\n")
 	if len(rows) != p.height {
 		p.t.Fatalf("%d rows on a screen of %d:\n%s", len(rows), p.height, strings.Join(rows, "\n"))
@@ -448,4 +457,47 @@ func TestNewsAmountToLittle(t *testing.T) {
 	if got := p.done(); !strings.Contains(got, "readLog") {
 		t.Errorf("what came meanwhile is not read: %q", got)
 	}
+}
+
+// An invitation is accepted by the same key as a request, or put aside for good.
+func TestInvitations(t *testing.T) {
+	first := node.Invitation{InviteID: "11", GroupID: book, Name: "book\u202e club", From: bobID, FromName: ptr("bob")}
+	second := node.Invitation{InviteID: "22", GroupID: book, Name: "chess", From: carolID}
+	p := newPlayer(t, 80, 24)
+	p.see(gotAsked{invitations: []node.Invitation{first, second}})
+	p.done()
+	p.shows("bob ·x81TaQ invites you to book club · 1 more wait")
+	p.press("ctrl+n")
+	p.see(gotAsked{invitations: []node.Invitation{first, second}})
+	p.shows("·p0LzVc invites you to chess")
+	p.hides("1 more")
+	p.clock = p.clock.Add(time.Second)
+	p.press("ctrl+y")
+	if got := p.done(); got != "accept{invite:22}" {
+		t.Errorf("did %s", got)
+	}
+}
+
+// Who asked to be let in sees the conversation once that is done, and nothing is
+// opened in its place before.
+func TestJoining(t *testing.T) {
+	p := &player{t: t, clock: noon}
+	p.model = newModel(context.Background(), Config{Ask: &Ask{Peer: bobID, Group: "chess"}}, time.UTC, func() time.Time { return p.clock })
+	p.see(tea.WindowSizeMsg{Width: 80, Height: 24}, news{all: true}, gotStatus{node.Status{PeerID: aliceID}})
+	if got := p.done(); got != "ask{Ask:{Peer:"+bobID+" Group:chess Note:}}" {
+		t.Fatalf("did %s", got)
+	}
+	p.see(failed{ask{Ask{Peer: bobID, Group: "chess"}}, &node.Error{Kind: node.TimedOut, Message: "not found"}})
+	p.shows("still looking")
+	if got := p.done(); !strings.HasPrefix(got, "ask{") {
+		t.Errorf("does not ask again: %q", got)
+	}
+	p.see(asked{node.JoinState{GroupID: ptr(book), State: "requested"}}, gotGroups{[]node.GroupInfo{group(team, "team")}})
+	p.shows("waiting for the answer")
+	p.see(gotGroups{[]node.GroupInfo{group(team, "team"), group(book, "chess")}})
+	p.shows("chess ·sealed")
+
+	p.see(asked{node.JoinState{GroupID: ptr(frankID), State: "requested"}})
+	p.see(gotAsked{joins: []node.JoinState{{GroupID: ptr(frankID), State: "declined", PeerID: bobID}}})
+	p.shows("declined by ·x81TaQ")
 }
