@@ -364,3 +364,55 @@ func TestForgetAsks(t *testing.T) {
 		}
 	}
 }
+
+// Who watches the node is told of an invitation, with the line that accepts it, and
+// of each new key; on a pipe nothing is said of either.
+func TestUpAnnouncesInvitationsAndKeys(t *testing.T) {
+	dir := t.TempDir()
+	alice, bob, carol := filepath.Join(dir, "alice"), filepath.Join(dir, "bob"), filepath.Join(dir, "carol")
+	addr := startNode(t, bob)
+	screen, tty := terminal(t)
+	up := prepare(t, alice, "up", "--listen", "/ip4/127.0.0.1/tcp/0", "--peer", addr)
+	up.Stderr = tty
+	up.start()
+	answer(t, alice, "status", "--wait")
+	piped := prepare(t, carol, "up", "--listen", "/ip4/127.0.0.1/tcp/0", "--peer", addr)
+	var said tail
+	piped.Stderr = &said
+	piped.start()
+	answer(t, carol, "status", "--wait")
+
+	answer(t, bob, "name", "Bob")
+	club := answer(t, bob, "group", "create", "club")["group_id"].(string)
+	for _, home := range []string{alice, carol} {
+		answer(t, bob, "invite", club, answer(t, home, "id")["peer_id"].(string))
+	}
+	lines := bufio.NewReader(screen)
+	next := func(pattern string) []string {
+		t.Helper()
+		for {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				t.Fatalf("the screen ends before %s: %v", pattern, err)
+			}
+			if m := regexp.MustCompile(pattern).FindStringSubmatch(strings.TrimSpace(line)); m != nil {
+				return m
+			}
+		}
+	}
+	next(`^conclave: ·\w{6} invites you: club$`)
+	accept := next(`^hint: \S+ accept ([0-9a-f]{12}) --home `)[1]
+	if got := answer(t, alice, "accept", accept, "--wait"); got["state"] != "joined" {
+		t.Fatalf("accept: %v", got)
+	}
+	next(`^conclave: club: key 2 by (Bob )?·\w{6}: somebody joined$`)
+	answer(t, bob, "rotate", "club")
+	next(`^conclave: club: key 3 by Bob ·\w{6}: on request$`)
+
+	untilAnswer(t, carol, "club", "invites")
+	answer(t, carol, "stop")
+	piped.Wait()
+	if got := said.String(); strings.Contains(got, "invites you") {
+		t.Errorf("on a pipe: %q", got)
+	}
+}

@@ -142,8 +142,8 @@ type ready struct {
 	Addrs  []string `json:"addrs"`
 }
 
-// announce says that the node is up and then, where a person watches, who
-// wants to join.
+// announce says that the node is up and then, where a person watches, what wants
+// an answer.
 func (a *app) announce(ctx context.Context, n *node.Node) error {
 	s, err := n.Status(ctx)
 	if err != nil {
@@ -156,7 +156,7 @@ func (a *app) announce(ctx context.Context, n *node.Node) error {
 		fmt.Fprintln(w, r.PeerID, strings.Join(r.Addrs, " "))
 	})
 	if err == nil && !a.json && isTerminal(a.stderr) {
-		a.watchRequests(ctx, n)
+		a.watch(ctx, n)
 	}
 	return err
 }
