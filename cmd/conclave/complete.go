@@ -26,11 +26,19 @@ func (a *app) completeGroups(cmd *cobra.Command, args []string, _ string) ([]str
 		return nil, none
 	}
 	var names []string
-	for g, err := range c.Groups(cmd.Context(), false) {
+	forgets := cmd.Name() == "forget" // which is for groups that one is not in any more
+	for g, err := range c.Groups(cmd.Context(), forgets) {
 		// A name that would have to be shown otherwise than it is cannot be typed.
-		if err == nil && words.Line(g.Name) == g.Name {
+		if err == nil && words.Line(g.Name) == g.Name && (g.Role == "none") == forgets {
 			names = append(names, g.Name)
 		}
 	}
 	return names, none
+}
+
+// completeFlag offers the values of a flag that the command has.
+func completeFlag(cmd *cobra.Command, flag string, values ...string) {
+	// It errs where there is no such flag: a mistake in this program, which costs a
+	// person no more than the offer.
+	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 }

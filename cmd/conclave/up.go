@@ -38,6 +38,8 @@ func newUp(a *app) *cobra.Command {
 	f.Lookup("web").NoOptDefVal = anyPort
 	f.StringVar(&o.log.level, "log-level", "info", "what is logged to stderr: debug, info, warn or error, and what is worse")
 	f.StringVar(&o.log.format, "log-format", "", "how: text or json (default text; json with --json)")
+	completeFlag(cmd, "log-level", "debug", "info", "warn", "error")
+	completeFlag(cmd, "log-format", "text", "json")
 	return cmd
 }
 
@@ -78,11 +80,15 @@ func (a *app) serveNode(ctx context.Context, n *node.Node) error {
 
 	doors, closeDoors := context.WithCancel(ctx)
 	defer closeDoors()
+	ended := make(chan struct{})
+	defer close(ended)
 	go func() {
 		select {
 		case <-n.StopAsked():
-			time.AfterFunc(stopWithin, a.giveUp)
+			late := time.AfterFunc(stopWithin, a.giveUp)
 			closeDoors()
+			<-ended
+			late.Stop() // whoever runs the node may go on without it
 		case <-doors.Done():
 		}
 	}()
