@@ -96,7 +96,7 @@ func (s *State) ended(p PeerID) *entry {
 // endsAll reports whether no admission of p outlives the removal k.
 func (s *State) endsAll(k *entry, p PeerID) bool {
 	then := s.g.fold(k.past.with(k.idx))
-	return !slices.ContainsFunc(s.admits[p], func(j *entry) bool { return !s.isVoid(j) && (j.past.has(k.idx) || !then.dead(j)) })
+	return !slices.ContainsFunc(s.admits[p], func(j *entry) bool { return !s.isVoid(j) && !then.dead(j) })
 }
 
 // proof is the file's content.

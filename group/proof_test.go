@@ -45,6 +45,10 @@ func TestProofOfRemoval(t *testing.T) {
 	alice, bob, carol, dave := w.all[0], w.all[1], w.all[2], w.all[3]
 	provesNothing(t, bob, dave, "a member")
 	provesNothing(t, bob, w.person(99).as(w), "a stranger")
+	banned := w.person(98).as(w)
+	w.must(alice, Remove{Peer: banned.me, Ban: true})
+	w.must(alice, Rotate{})
+	provesNothing(t, alice, banned, "a stranger who is banned")
 	before, _ := alice.Current()
 	var apart Hash
 	w.apart(func() { apart = w.must(carol, Rotate{}).Epoch }, alice, bob)
