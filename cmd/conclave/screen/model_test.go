@@ -223,15 +223,16 @@ func TestPictures(t *testing.T) {
 func TestAbuse_MM14_EverySize(t *testing.T) {
 	foul := []string{
 		strings.Repeat("x", 32<<10), strings.Repeat("\n", 32<<10), strings.Repeat("世界", 5000), strings.Repeat("e\u0301", 5000),
-		strings.Repeat("\U0001f469\u200d\U0001f680", 500), "\u202egnp.exe\u202c \x1b[2J\x1b]0;x\x07 \u2066", strings.Repeat("\u0e33\u1100\u1161 ", 300), "a" + strings.Repeat("\u0301", 5000),
+		strings.Repeat("\U0001f469\u200d\U0001f680", 500), strings.Repeat("\x1b[2J\u202e\x1b]0;x\x07y\n", 200), "\u202egnp.exe\u202c \x1b[2J\x1b]0;x\x07 \u2066", strings.Repeat("\u0e33\u1100\u1161 ", 300), "a" + strings.Repeat("\u0301", 5000),
 	}
 	for _, width := range []int{1, 5, 40, 59, 60, 80, 200} {
 		for _, height := range []int{1, 8, 24} {
 			p := talking(t, width, height)
 			for _, text := range foul {
 				l := line("message", bobID, text[:min(len(text), 64)], "10:00", text)
+				p.press("ctrl+g")
 				p.see(gotLog{readLog{gid: team}, append(conversation(), l)})
-				p.press("up", "up", "pgup", "pgdown")
+				p.press("ctrl+o", "up", "up", "pgup", "pgdown", "ctrl+o")
 			}
 			p.see(tea.PasteMsg{Content: strings.Repeat("世界\n", 40)})
 			p.press("f2", "esc", "f1", "esc", "f3", "esc")
@@ -274,6 +275,8 @@ func TestDecide(t *testing.T) {
 		t.Errorf("did %s", got)
 	}
 	p.press("ctrl+y", "m") // there is no number yet
+	p.see(gotNumber{readNumber{peer: bobID}, node.Verification{SafetyNumber: "99999"}}) // of somebody else
+	p.hides("99999")
 	p.see(gotNumber{readNumber{peer: frankID}, node.Verification{SafetyNumber: "12345 67890"}})
 	p.shows("12345 67890")
 	p.press("m", "y")

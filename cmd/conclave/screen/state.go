@@ -153,7 +153,7 @@ func (s *state) onNews(n news) {
 		}
 	}
 	if n.alarm != "" {
-		s.notice = "somebody signed two different records under one number: `conclave doctor` says more"
+		s.notice = "an alarm: the group's last lines and `conclave doctor` say what it is"
 	}
 	if n.asked {
 		s.want(needAsked | needGroups)
