@@ -274,7 +274,7 @@ func TestDecide(t *testing.T) {
 	if got := p.done(); got != "readNumber{peer:"+frankID+" mark:false}" {
 		t.Errorf("did %s", got)
 	}
-	p.press("ctrl+y", "m") // there is no number yet
+	p.press("ctrl+y", "m")                                                              // there is no number yet
 	p.see(gotNumber{readNumber{peer: bobID}, node.Verification{SafetyNumber: "99999"}}) // of somebody else
 	p.hides("99999")
 	p.see(gotNumber{readNumber{peer: frankID}, node.Verification{SafetyNumber: "12345 67890"}})
