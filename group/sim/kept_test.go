@@ -19,11 +19,12 @@ type kept struct {
 }
 
 var keptSchedules = []kept{
-	{rule: "order: the keybag before the batch", seed: 1, members: 2, omit: "0-29,33-37,39-40,42-51", without: "dup,cutoff,slow,late,skew"},
-	{rule: "satisfied: or where it leads to what is held", seed: 26, omit: "1,10,18,21-22,24-26,29,31-32,34-40,42,46-47", without: "slow,late,skew"},
+	{rule: "order: the keybag before the batch", seed: 84, omit: "0-14,16-20,22-94", without: "loss,dup,delay,cutoff,slow,late,skew"},
+	{rule: "link: the excess is removed", seed: 28, members: 5, omit: "0-54,58-62,64", without: "loss,dup,delay,crash,cutoff,slow,late,skew"},
+	{rule: "satisfied: or where it leads to what is held", seed: 28, omit: "0-27,29,31-55,58-62,64", without: "crash,cutoff,late"},
 }
 
-func (k kept) name() string { return fmt.Sprintf("seed_%d", k.seed) }
+func (k kept) name() string { return fmt.Sprintf("seed_%d_of_%d", k.seed, k.members) }
 
 func (k kept) config() (Config, error) {
 	cfg := Config{Seed: k.seed, Members: k.members}

@@ -28,12 +28,14 @@ var logMutants = []mutant{
 	{"satisfied: by the record that is cited, no other", core, "		if !ok(d) {\n			return ErrDependency\n		}", "		_ = ok", "TestMUST_13_ContradictsWhatItCites"},
 
 	{"fork: both branches of a chain are held", core, "	d := m.g.prepare(v)\n	if m.stopsFork(v) {", "	if m.g.forks(e) {\n		return nil\n	}\n	d := m.g.prepare(v)\n	if m.stopsFork(v) {", "TestMUST_46_BothBranchesCount"},
+	{"fork: an alarm is raised", core, "	m.alarm(a)\n", "", "TestMUST_48_ForkProof"},
 	{"fork: it voids nothing", core, ` || s.onVoidLink(e)`, ` || s.onVoidLink(e) || s.g.forked[chain{e.Author, e.Lane}]`, "TestMUST_30_RemovalRetiresLinks"},
 	{"fork: both branches of a log are held", core, `		l.fork = append(l.fork, rec)`, `		_ = rec`, "TestMessageCutsFollowPathAndLane"},
 	{"fork: heads name every branch", core, "	if len(log.fork) > 0 {\n		ends = k.leaves(log)\n	}", "", "TestHeadsNameEveryBranch"},
 	{"fork: of an owner's chain nothing more counts", core, `	return slices.Contains(m.local.Frozen, e.Term) && !m.kept[v.Hash]`, `	return false`, "TestMUST_47_OwnerForkStays"},
 
 	{"hold: nothing leaves under a key that is not eligible", core, "	cur := m.current()\n	if cur == nil {\n		return\n	}", "	cur := m.current()\n	if cur == nil && len(m.g.epochs) > 0 {\n		cur = m.g.epochs[len(m.g.epochs)-1]\n		m.flushRun(false, cur)\n	}\n	if cur == nil {\n		return\n	}", "TestMUST_95_HardMarkHolds"},
+	{"hold: nor under one that was in use before", core, "	for _, p := range m.eligible() {\n		if _, ok", "	for _, p := range slices.Backward(m.g.epochs) {\n		if _, ok", "group/sim.TestAbuse_RM05_QueuedWhileTheOwnerIsOff"},
 	{"hold: encryption off sends nothing as plaintext", core, "	if !m.holdsSealed() || !m.st.settings.E2EE {\n		return\n	}", "	if !m.holdsSealed() {\n		return\n	}\n	if !m.st.settings.E2EE {\n		m.flushRun(false, nil)\n		return\n	}", "TestMUST_86_SealedStaysSealed"},
 	{"hold: off is accepted before a line goes out open", core, `	case !s.Plain && !m.st.settings.E2EE && m.st.toggle() != nil && m.local.Accepted != m.st.toggle().eh:`, `	case false:`, "TestMUST_87_PlaintextByChoice"},
 	{"marked: a key that nobody hands over is replaced", core, `		return m.rot.heldSince + askWait, speaks`, `		return 0, false`, "TestMUST_99_AskBeforeRescue"},

@@ -108,4 +108,6 @@ var stateMutants = []mutant{
 			}`, ``, "TestMUST_29_JoinByLink"},
 	{"link: its uses", core, `return uses < link.Uses && proof`, `return proof`, "TestMUST_31_UsesOfALink"},
 	{"link: its proof", core, ` && proof.Verify(keys.LabelProof, s.g.gid, PeerID(link.Key)) == nil`, ` && len(proof.Sig) > 0`, "TestMUST_29_JoinByLink"},
+	{"link: the excess is removed", core, `slices.Contains(m.st.alive(p), j) {`, `len(p) == 0 {`, schedulesTest},
+	{"request: so many wait", core, `	for len(rs) > MaxRequests {`, `	for len(rs) > 10*MaxRequests {`, "TestMUST_93_RequestsWait"},
 }
