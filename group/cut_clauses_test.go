@@ -17,7 +17,7 @@ func TestVoidLeaveCutsNothing(t *testing.T) {
 
 // What someone did as a deputy is bound by the REVOKE alone: another deputy's
 // KICK that names the GRANT does not bind it, also where the REVOKE, which came
-// before, turns out void.
+// before, turns out void. Nor does a LEAVE that lies beyond the cut of that KICK.
 func TestDeputysKickBindsNoDeputysActs(t *testing.T) {
 	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol", "dave")
 	alice, bob, carol, dave := w.all[0], w.all[1], w.all[2], w.all[3]
@@ -29,12 +29,17 @@ func TestDeputysKickBindsNoDeputysActs(t *testing.T) {
 	transfer := alice.next(TypeTransfer, &Transfer{To: dave.me, Accept: accept.Hash}, 1) // does not know of the REVOKE
 	transfer.Lane, transfer.Seq, transfer.Prev = 9, 1, alice.ownTip().eh
 	transfer.Seen = []Head{{Author: dave.me, Seq: accept.Entry().Seq, Hash: short(accept.Hash)}}
+	leave := w.signEntry(carol, carol.next(TypeLeave, &Leave{JID: grant}, 0))
 	w.write(alice, TypeRevoke, &Revoke{Grant: grant}, 1, bob) // with no cuts: nothing is within
 	kick := w.write(bob, TypeKick, &Removal{Peer: carol.me, JIDs: []Hash{grant}}, 0, alice)
 	if !alice.counts(kick) || alice.IsMember(carol.me) || alice.counts(add) {
 		t.Fatal("the KICK, or the REVOKE, does not count")
 	}
+	w.give(leave, alice)
 	w.give(w.signEntry(alice, transfer), alice)
+	if alice.counts(leave) {
+		t.Error("a LEAVE beyond the cut of the KICK counts")
+	}
 	if alice.Owner() != dave.me || !alice.counts(add) {
 		t.Errorf("dave is owner: %v; without the REVOKE what carol did counts: %v", alice.Owner() == dave.me, alice.counts(add))
 	}

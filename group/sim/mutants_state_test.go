@@ -85,7 +85,7 @@ var stateMutants = []mutant{
 	{"cut: a LEAVE reaches beyond no other", core, "	if leave || len(out) > 0 {", "	if leave {", "TestALeaveReachesBeyondNoRevoke"},
 	{"cut: but for what knew of another", core, `		if !slices.ContainsFunc(all, func(before *entry) bool { return k.past.has(before.idx) }) {`, `		if len(all) > 0 {`, "TestARemovalAfterARevokeBringsNothingBack"},
 	{"cut: not by a void KICK or REVOKE", core, "		if !s.isVoid(k) {\n			out = append(out, k)\n		}\n	}\n	if leave", "		out = append(out, k)\n	}\n	if leave", "TestVoidKickCutsNothing"},
-	{"cut: not by a void LEAVE", core, "		if !s.isVoid(l) {\n			out = append(out, l)\n		}", "		out = append(out, l)", "TestVoidLeaveCutsNothing"},
+	{"cut: not by a void LEAVE", core, "		if !s.isVoid(l) {\n			out = append(out, l)\n		}", "		out = append(out, l)", "TestDeputysKickBindsNoDeputysActs"},
 	{"cut: a REVOKE binds only what was done as deputy", core, "		} else if !deputy {\n			continue", "		} else if false {\n			continue", "TestMUST_16_CitesAuthorities"},
 	{"cut: a deputy's KICK binds no deputy's acts", core, ` || k.role == roleDeputy && deputy {`, ` {`, "TestDeputysKickBindsNoDeputysActs"},
 	{"cut: only of the person that is removed", core, `if !slices.Contains(s.g.subjects(j), b.Peer) || k.role`, `if b == nil || k.role`, "TestRemovalCutsOnlyWhoIsRemoved"},
