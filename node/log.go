@@ -35,7 +35,8 @@ func (n *Node) Log(ctx context.Context, ref string, q LogQuery) ([]LogLine, erro
 }
 
 // linesAfter returns up to limit lines after a cursor. What has no place in the
-// order stands at the end of the last page.
+// order comes whole with the last page, whatever the limit: it has no cursor to
+// go on from.
 func (r *room) linesAfter(ctx context.Context, after string, limit int) ([]LogLine, error) {
 	key, item, err := splitCursor(after)
 	if err != nil {
@@ -59,11 +60,11 @@ func (r *room) linesAfter(ctx context.Context, after string, limit int) ([]LogLi
 			return out[:limit], nil
 		}
 	}
-	end, err := r.endLines(ctx)
-	if len(out)+len(end) <= limit && after != EndCursor {
-		out = append(out, end...)
+	if after == EndCursor {
+		return out, nil
 	}
-	return out, err
+	end, err := r.endLines(ctx)
+	return append(out, end...), err
 }
 
 // lastLines returns the last lines, oldest first.

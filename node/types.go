@@ -230,7 +230,7 @@ type LogQuery struct {
 	After  string // lines after this cursor; empty: from the beginning
 	Before string // the last lines before this cursor; one of After, Before and Last
 	Last   bool   // the last Limit lines in place of the first
-	Limit  int    // at most this many, 1 to 1,000; 0 means 1,000
+	Limit  int    // at most this many, 1 to 1,000, 0 means 1,000; held lines and gaps come beside, at the end
 }
 
 // Change answers `leave`, `kick`, `ban` and `unban`.

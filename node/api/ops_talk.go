@@ -48,7 +48,7 @@ type logQuery struct {
 	After  string `query:"after" maxLength:"512" doc:"Lines after the one with this cursor"`
 	Before string `query:"before" maxLength:"512" doc:"The last lines before the one with this cursor, oldest first; the first of them is where the page before it ends"`
 	Last   bool   `query:"last" doc:"The last lines in place of the first"`
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"250" doc:"Lines in a page"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"250" doc:"Lines in a page; held lines and gaps come beside, with the last page"`
 }
 
 func registerTalk(a huma.API, n *node.Node) {
