@@ -45,6 +45,7 @@ var kinds = []string{
 	"fault: partition",
 	"fault: slow disk",
 	"fault: weeks late",
+	"fork of a group",
 	"grant",
 	"hand over",
 	"invite",

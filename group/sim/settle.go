@@ -36,6 +36,7 @@ func (w *world) settle() {
 	w.checkAlarms()
 	w.checkQuiet()
 	w.tallyRotations()
+	w.goesOnWithout()
 }
 
 // in lists the members by everything that is on anybody's disk, but for those who
