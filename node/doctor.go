@@ -83,7 +83,7 @@ func (n *Node) checkClock() Finding {
 		way = "ahead"
 	}
 	what := fmt.Sprintf("this clock is %s %s, compared with %s", lasting(off.Abs()), way, count(of, "member"))
-	if n.clockRuns() && slices.ContainsFunc(n.allRooms(), func(r *room) bool { return r.keep.Load() > 0 }) {
+	if n.clockRuns() && n.erases() {
 		what += "; no old messages are erased meanwhile"
 	}
 	return finding("clock", act, what, "set it, or have it set from the network")

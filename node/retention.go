@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -196,7 +197,9 @@ func (n *Node) keepRetention(ctx context.Context) {
 // it. Whoever says `retention` is taken at their word.
 func (n *Node) retainDue(ctx context.Context) {
 	if n.clockRuns() {
-		n.log.Warn("old messages are not erased: the clock is ahead of the members'")
+		if n.erases() {
+			n.log.Warn("old messages are not erased: the clock is ahead of the members'")
+		}
 		return
 	}
 	for _, r := range n.allRooms() {
@@ -204,6 +207,11 @@ func (n *Node) retainDue(ctx context.Context) {
 			n.log.Warn("erase old messages", "group", r.gid.Short(), "err", err)
 		}
 	}
+}
+
+// erases reports whether messages of any group are erased with time.
+func (n *Node) erases() bool {
+	return slices.ContainsFunc(n.allRooms(), func(r *room) bool { return r.keep.Load() > 0 })
 }
 
 // clockRuns reports whether this clock is so far ahead that it is not to erase.
