@@ -117,7 +117,7 @@ func (n *Node) names(ctx context.Context) (map[keys.PeerID]string, error) {
 					out[p] = name
 				}
 			}
-		}); err != nil {
+		}); err != nil && !errors.Is(err, errUnknown) { // forgotten a moment ago
 			return nil, err
 		}
 	}
