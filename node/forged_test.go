@@ -250,11 +250,12 @@ func TestAbuse_MM17_OutsiderWithTheKey(t *testing.T) {
 	ok(t, keys.Unmarshal(bodyOf(t, f.y.speech(1)[0]), &x))
 	x.Author = z.me()
 	payload := signed(group.KindMessage, z.id, f.x.gid, keys.Marshal(&x))
-	for i := range 4 { // more than would be graylisted
+	for range 4 { // more than would be graylisted
 		x.Time++
 		payload = signed(group.KindMessage, z.id, f.x.gid, keys.Marshal(&x))
+		before := f.ann.net.Drops().Ignored // summaries are ignored, too
 		f.x.says(payload)
-		await(t, "a verdict", func() bool { return f.ann.net.Drops().Ignored == uint64(i+1) })
+		await(t, "a verdict", func() bool { return f.ann.net.Drops().Ignored > before })
 	}
 	if d := f.ann.net.Drops(); d.Rejected > 0 {
 		t.Errorf("whoever handed it on is blamed: %+v", d)

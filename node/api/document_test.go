@@ -54,10 +54,9 @@ func TestDocumentListsEveryRoute(t *testing.T) {
 // checked is a client's transport that holds each answer, and each body sent,
 // against the document.
 type checked struct {
-	t    *testing.T
-	next http.RoundTripper
-	doc  map[string]any
-	c    *jsonschema.Compiler
+	t   *testing.T
+	doc map[string]any
+	c   *jsonschema.Compiler
 
 	mu   sync.Mutex
 	seen map[string]bool // "METHOD PATH" that were answered with success
