@@ -238,7 +238,9 @@ func (s *sailor) start() error {
 	if err := json.Unmarshal(first, &r); err != nil {
 		return err
 	}
-	s.id = r.PeerID
+	if s.id != r.PeerID { // the same after each start: others may be reading it
+		s.id = r.PeerID
+	}
 	return nil
 }
 

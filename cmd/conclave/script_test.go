@@ -78,6 +78,9 @@ func cmdUp(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: up NAME [FLAG...]")
 	}
 	name := args[0]
+	if before := nodes(ts)[name]; before != nil { // ended by `stop`
+		ts.Check(before.Wait())
+	}
 	flags := append([]string{"--json", "up", "--listen", "/ip4/127.0.0.1/tcp/0"}, args[1:]...)
 	cmd := program(ts, onHome(ts, name, flags...)...)
 	var log bytes.Buffer
