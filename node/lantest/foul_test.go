@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -119,7 +120,8 @@ func framed(b []byte) []byte { return append(binary.BigEndian.AppendUint32(nil, 
 func (f *foul) catchUp(ctx context.Context, p peer.ID) error {
 	gid := f.hoard.gid
 	nothing := keys.Marshal(group.Heights{Control: []group.Head{}, Logs: []group.LogHead{}, Latest: []group.LatestHead{}})
-	return f.talk(ctx, p, "/conclave/sync/1", keys.Marshal([]any{gid[:], make([]byte, 32), true}), nothing)
+	everything := keys.Marshal([]any{uint64(0), uint64(math.MaxUint64)}) // as one part
+	return f.talk(ctx, p, "/conclave/sync/1", keys.Marshal([]any{gid[:], make([]byte, 32), true}), nothing, everything)
 }
 
 // askKeys asks for every key that it has heard of.
