@@ -23,10 +23,13 @@ func must(t testing.TB, err error) {
 }
 
 // opened runs a page before an API that answers every request.
-func opened(t testing.TB, api http.Handler) *Door {
+func opened(t testing.TB, api http.Handler, change ...func(*Door)) *Door {
 	t.Helper()
 	d, err := Open("127.0.0.1:0", api, log.New(io.Discard, "", 0))
 	must(t, err)
+	for _, f := range change {
+		f(d)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
 	go func() { ran <- d.Run(ctx) }()
@@ -36,6 +39,9 @@ func opened(t testing.TB, api http.Handler) *Door {
 	})
 	return d
 }
+
+// unlimited lets a test be wrong as often as it likes.
+func unlimited(d *Door) { d.wrong = rate.NewLimiter(rate.Inf, 1) }
 
 var anything = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "the API") })
 
@@ -113,8 +119,7 @@ func trySignIn(t testing.TB, d *Door, key string) *http.Response {
 // TestAbuse_LO02_NoTokenOrAWrongOne: without both halves of a session nothing of
 // the API is answered, and who goes on guessing is slowed down.
 func TestAbuse_LO02_NoTokenOrAWrongOne(t *testing.T) {
-	d := opened(t, anything)
-	d.wrong = rate.NewLimiter(rate.Inf, 1)
+	d := opened(t, anything, unlimited)
 	a := signIn(t, d)
 	if status, body := a.ask("GET", "/v1/status"); status != 200 || body != "the API" {
 		t.Fatalf("signed in: %d %q", status, body)
@@ -146,7 +151,8 @@ func TestAbuse_LO02_NoTokenOrAWrongOne(t *testing.T) {
 	if status, _ := a.ask("GET", "/v1/status", "Cookie: ", wordHeader+": ", "Sec-Fetch-Site: ", "Authorization: Bearer "+a.cookie+"."+a.word); status != 200 {
 		t.Errorf("a bearer of both halves: %d", status)
 	}
-	d.wrong = rate.NewLimiter(0, 3)
+	d = opened(t, anything, func(d *Door) { d.wrong = rate.NewLimiter(0, 3) })
+	a = signIn(t, d)
 	var answers []int
 	for range 5 {
 		status, _ := (&asker{t: t, d: d}).ask("GET", "/v1/status")
@@ -223,8 +229,7 @@ func TestAbuse_LO06_NoChangeByGET(t *testing.T) {
 // TestAbuse_LO08_SlowAndLarge: headers without end, and bodies that are too
 // large, are refused.
 func TestAbuse_LO08_SlowAndLarge(t *testing.T) {
-	d := opened(t, anything)
-	d.http.ReadHeaderTimeout = 50 * time.Millisecond
+	d := opened(t, anything, unlimited, func(d *Door) { d.http.ReadHeaderTimeout = 50 * time.Millisecond })
 	conn, err := net.Dial("tcp", d.hosts[0])
 	must(t, err)
 	defer conn.Close()
@@ -234,7 +239,6 @@ func TestAbuse_LO08_SlowAndLarge(t *testing.T) {
 	if rest, err := io.ReadAll(conn); err != nil {
 		t.Errorf("headers that never end: %q, %v", rest, err)
 	}
-	d.wrong = rate.NewLimiter(rate.Inf, 1)
 	resp := trySignIn(t, d, strings.Repeat("a", 1<<20))
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusBadRequest {
@@ -270,8 +274,7 @@ func TestLinkOpensOnce(t *testing.T) {
 
 // TestSessionsEnd: a session ends when it is not used, and only so many are kept.
 func TestSessionsEnd(t *testing.T) {
-	d := opened(t, anything)
-	d.wrong = rate.NewLimiter(rate.Inf, 1)
+	d := opened(t, anything, unlimited)
 	a := signIn(t, d)
 	for range maxSessions {
 		signIn(t, d)
