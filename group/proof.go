@@ -136,18 +136,7 @@ func (g *graph) deciding() [][]byte {
 			need = need.union(e.past).with(e.idx)
 		}
 	}
-	var es []*entry
-	for _, e := range g.all {
-		if need.has(e.idx) {
-			es = append(es, e)
-		}
-	}
-	slices.SortFunc(es, compareEntries)
-	out := make([][]byte, len(es))
-	for i, e := range es {
-		out[i] = e.payload
-	}
-	return out
+	return g.payloads(func(e *entry) bool { return need.has(e.idx) })
 }
 
 // ParseProof checks a file that ProveRemoval wrote, and says what it shows: every

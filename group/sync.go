@@ -155,7 +155,7 @@ func (m *Machine) Farewell(peer PeerID) [][]byte {
 	if past == nil {
 		return nil
 	}
-	return m.payloads(func(e *entry) bool { return past.has(e.idx) })
+	return m.g.payloads(func(e *entry) bool { return past.has(e.idx) })
 }
 
 // MissingAt works out what the holder of theirs lacks and may have. ErrNotMember
@@ -208,13 +208,13 @@ func (m *Machine) entriesBeyond(theirs Heights) [][]byte {
 			past = past.union(e.past).with(e.idx)
 		}
 	}
-	return m.payloads(func(e *entry) bool { return !past.has(e.idx) })
+	return m.g.payloads(func(e *entry) bool { return !past.has(e.idx) })
 }
 
 // payloads returns the control entries that are wanted, causes first.
-func (m *Machine) payloads(wanted func(*entry) bool) [][]byte {
+func (g *graph) payloads(wanted func(*entry) bool) [][]byte {
 	var es []*entry
-	for _, e := range m.g.all {
+	for _, e := range g.all {
 		if len(e.payload) > 0 && wanted(e) {
 			es = append(es, e)
 		}

@@ -3,8 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
+	"math"
 
 	"conclave/group"
 	"conclave/keys"
@@ -53,8 +52,7 @@ func (d *disk) loadJournal() (j journal, err error) {
 		if err != nil {
 			return j, err
 		}
-		first, err := strconv.ParseUint(strings.TrimPrefix(rec.Key, "/j/"), 16, 64)
-		if err == nil {
+		if first := rowNumber(rec.Key); first != math.MaxUint64 {
 			j.rows = append(j.rows, first)
 		}
 	}

@@ -69,18 +69,37 @@ func (r *room) linesAfter(ctx context.Context, after string, limit int) ([]LogLi
 
 // lastLines returns the last lines, oldest first.
 func (r *room) lastLines(ctx context.Context, limit int) ([]LogLine, error) {
-	out, err := r.endLines(ctx)
+	end, err := r.endLines(ctx)
 	if err != nil {
 		return nil, err
 	}
+	return r.backFrom(ctx, "", 0, end, limit)
+}
+
+// linesBefore returns the last lines before a cursor, oldest first, up to limit.
+func (r *room) linesBefore(ctx context.Context, before string, limit int) ([]LogLine, error) {
+	key, item, err := splitCursor(before)
+	if err != nil {
+		return nil, err
+	}
+	return r.backFrom(ctx, key, item, nil, limit)
+}
+
+// backFrom returns the last lines before an item of a record, "" for the end, and
+// those that follow them, oldest first, up to limit.
+func (r *room) backFrom(ctx context.Context, key string, item int, follow []LogLine, limit int) ([]LogLine, error) {
+	out := append([]LogLine{}, follow...)
 	slices.Reverse(out)
-	for rec, err := range r.disk.space.Scan(store.Query{Prefix: "/o", Reverse: true}) {
+	for rec, err := range r.disk.space.Scan(store.Query{Prefix: "/o", From: key, Reverse: true}) {
 		if err != nil && rec.Key == "" {
 			return nil, diskError(err)
 		}
 		lines, err := r.linesOf(ctx, rec.Key)
 		if err != nil {
 			return nil, err
+		}
+		if rec.Key == key {
+			lines = lines[:min(item, len(lines))]
 		}
 		slices.Reverse(lines)
 		if out = append(out, lines...); len(out) >= limit {

@@ -92,8 +92,7 @@ func (r *room) stepAll(steps []step) error {
 }
 
 // persist makes what the steps brought durable, with their place in the journal
-// and the keys of their senders,
-// and returns what followers are to be told of them.
+// and the keys of their senders, and returns what followers are to be told of them.
 func (r *room) persist(js []job, steps []step) (*told, error) {
 	var ks []group.KeyWrite
 	var batches []*group.Batch

@@ -30,7 +30,7 @@ const (
 	maxConns  = 128      // at once, followers included
 )
 
-// Server answers on the socket of one home.
+// Server answers on one listener.
 type Server struct {
 	http     *http.Server
 	listener net.Listener
@@ -44,10 +44,12 @@ func Listen(home string, n *node.Node, page OpenPage, logger *log.Logger) (*Serv
 	if err != nil {
 		return nil, err
 	}
-	return newServer(netutil.LimitListener(l, maxConns), newHandler(n, page), logger), nil
+	return NewServer(netutil.LimitListener(l, maxConns), newHandler(n, page), logger), nil
 }
 
-func newServer(l net.Listener, h http.Handler, logger *log.Logger) *Server {
+// NewServer answers on a listener, within the time and sizes of the API; how many
+// connections there are at once is the listener's to limit.
+func NewServer(l net.Listener, h http.Handler, logger *log.Logger) *Server {
 	return &Server{
 		http: &http.Server{
 			Handler:           h,

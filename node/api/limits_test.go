@@ -47,7 +47,7 @@ func serveHere(t *testing.T, h http.Handler, f func(t *testing.T, p pipes)) {
 		p := make(pipes)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
-		go func() { done <- newServer(p, h, log.New(io.Discard, "", 0)).Run(ctx) }()
+		go func() { done <- NewServer(p, h, log.New(io.Discard, "", 0)).Run(ctx) }()
 		f(t, p)
 		cancel()
 		synctest.Wait()

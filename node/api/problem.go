@@ -105,3 +105,10 @@ func writeProblem(w http.ResponseWriter, p *problem) {
 	w.WriteHeader(p.Status)
 	json.NewEncoder(w).Encode(p)
 }
+
+// Refuse answers a request that a door turns away before any operation.
+func Refuse(w http.ResponseWriter, status int, detail string) {
+	p := newProblem(node.NotAllowed, detail, "")
+	p.Status, p.Title = status, http.StatusText(status)
+	writeProblem(w, p)
+}

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"conclave/node/api"
 )
 
 const wordHeader = "Conclave-Page"
@@ -28,9 +30,9 @@ func (d *Door) guard(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		switch {
 		case !slices.Contains(d.hosts, r.Host):
-			refuse(w, http.StatusForbidden, "not a name of this page")
+			api.Refuse(w, http.StatusForbidden, "not a name of this page")
 		case !d.fromHere(r):
-			refuse(w, http.StatusForbidden, "another page asks")
+			api.Refuse(w, http.StatusForbidden, "another page asks")
 		default:
 			next.ServeHTTP(w, r)
 		}
@@ -54,12 +56,6 @@ func isPage(r *http.Request) bool {
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.URL.Path != "/v1" && !strings.HasPrefix(r.URL.Path, "/v1/")
 }
 
-func refuse(w http.ResponseWriter, status int, detail string) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(map[string]any{"title": http.StatusText(status), "status": status, "error": "not_allowed", "detail": detail})
-}
-
 // signedIn lets requests of a session through.
 func (d *Door) signedIn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -75,10 +71,10 @@ func (d *Door) signedIn(next http.Handler) http.Handler {
 // is not even told so.
 func (d *Door) refuseStranger(w http.ResponseWriter) {
 	if !d.wrong.Allow() {
-		refuse(w, http.StatusTooManyRequests, "too many tries")
+		api.Refuse(w, http.StatusTooManyRequests, "too many tries")
 		return
 	}
-	refuse(w, http.StatusUnauthorized, "this page is not signed in, or no more: run `conclave web`")
+	api.Refuse(w, http.StatusUnauthorized, "this page is not signed in, or no more: run `conclave web`")
 }
 
 // knows reports whether a request brings both halves of a session: as a page, or
@@ -116,7 +112,7 @@ func (d *Door) serveSession(w http.ResponseWriter, r *http.Request) {
 		Link secret `json:"link"`
 	}
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&in); err != nil {
-		refuse(w, http.StatusBadRequest, "not a sign-in")
+		api.Refuse(w, http.StatusBadRequest, "not a sign-in")
 		return
 	}
 	if !d.redeem(in.Link) {
@@ -126,7 +122,7 @@ func (d *Door) serveSession(w http.ResponseWriter, r *http.Request) {
 	cookie, err := newSecret()
 	word, err2 := newSecret()
 	if err != nil || err2 != nil {
-		refuse(w, http.StatusInternalServerError, "no randomness")
+		api.Refuse(w, http.StatusInternalServerError, "no randomness")
 		return
 	}
 	d.enter(cookie, word)

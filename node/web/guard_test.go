@@ -229,7 +229,7 @@ func TestAbuse_LO06_NoChangeByGET(t *testing.T) {
 // TestAbuse_LO08_SlowAndLarge: headers without end, and bodies that are too
 // large, are refused.
 func TestAbuse_LO08_SlowAndLarge(t *testing.T) {
-	d := opened(t, anything, unlimited, func(d *Door) { d.http.ReadHeaderTimeout = 50 * time.Millisecond })
+	d := opened(t, anything, unlimited)
 	conn, err := net.Dial("tcp", d.hosts[0])
 	must(t, err)
 	defer conn.Close()
@@ -294,10 +294,7 @@ func TestSessionsEnd(t *testing.T) {
 // TestOnlyLoopback: the page is for this machine alone.
 func TestOnlyLoopback(t *testing.T) {
 	for _, addr := range []string{"", ":0", "0.0.0.0:0", "192.0.2.1:0", "example.org:80", "127.0.0.1", "[::]:0"} {
-		if d, err := Open(addr, anything, nil); err != ErrAddress {
-			if d != nil {
-				d.listener.Close()
-			}
+		if _, err := Open(addr, anything, nil); err != ErrAddress {
 			t.Errorf("%q: %v", addr, err)
 		}
 	}

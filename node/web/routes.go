@@ -8,13 +8,15 @@ import (
 	"time"
 
 	"rsc.io/qr"
+
+	"conclave/node/api"
 )
 
 //go:embed page
 var files embed.FS
 
 // routes are the page, the sign-in, and the API for who is signed in.
-func (d *Door) routes(api http.Handler) http.Handler {
+func (d *Door) routes(handler http.Handler) http.Handler {
 	page, err := fs.Sub(files, "page")
 	if err != nil {
 		panic("web: " + err.Error())
@@ -24,7 +26,7 @@ func (d *Door) routes(api http.Handler) http.Handler {
 	mux.Handle("/words.json", readOnly(serveWords()))
 	mux.HandleFunc("POST /session", d.serveSession)
 	mux.Handle("POST /qr", d.signedIn(http.HandlerFunc(serveQR)))
-	mux.Handle("/v1/", d.signedIn(api))
+	mux.Handle("/v1/", d.signedIn(handler))
 	return mux
 }
 
@@ -33,7 +35,7 @@ func readOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
-			refuse(w, http.StatusMethodNotAllowed, "there is nothing to change here")
+			api.Refuse(w, http.StatusMethodNotAllowed, "there is nothing to change here")
 			return
 		}
 		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(pageWait))
@@ -47,12 +49,12 @@ func serveQR(w http.ResponseWriter, r *http.Request) {
 		Text string `json:"text"`
 	}
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10)).Decode(&in); err != nil {
-		refuse(w, http.StatusBadRequest, "no text to draw")
+		api.Refuse(w, http.StatusBadRequest, "no text to draw")
 		return
 	}
 	code, err := qr.Encode(in.Text, qr.L)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, "too long to draw")
+		api.Refuse(w, http.StatusBadRequest, "too long to draw")
 		return
 	}
 	rows := make([]string, code.Size)

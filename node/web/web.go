@@ -9,7 +9,6 @@
 package web
 
 import (
-	"context"
 	"errors"
 	"log"
 	"net"
@@ -21,6 +20,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"conclave/keys"
+	"conclave/node/api"
 )
 
 const (
@@ -30,10 +30,6 @@ const (
 	maxLinks    = 16               // that wait to be opened
 	maxSessions = 16               // the one that was used least goes first
 	maxConns    = 64               // at once, event streams included
-	maxHeader   = 16 << 10         // bytes
-	headerTime  = 5 * time.Second  // for all header lines of a request
-	idleTime    = time.Minute      // between two requests
-	stopTime    = 2 * time.Second  // for answers under way at the end
 	pageWait    = 10 * time.Second // for a file of the page
 )
 
@@ -45,12 +41,11 @@ type secret string
 
 // Door is a listening page. Its methods are safe for concurrent use.
 type Door struct {
-	listener net.Listener
-	http     *http.Server
-	hosts    []string // that a request may name
-	cookie   string   // its name: cookies of one host are shared by its ports
-	now      func() time.Time
-	wrong    *rate.Limiter
+	*api.Server
+	hosts  []string // that a request may name
+	cookie string   // its name: cookies of one host are shared by its ports
+	now    func() time.Time
+	wrong  *rate.Limiter
 
 	mu       sync.Mutex
 	links    map[secret]time.Time // until when
@@ -63,8 +58,8 @@ type session struct {
 }
 
 // Open listens on addr, which is a loopback address and a port, 0 for any, and
-// stands before api. Nothing is answered before Run.
-func Open(addr string, api http.Handler, logger *log.Logger) (*Door, error) {
+// stands before handler, the API. Nothing is answered before Run.
+func Open(addr string, handler http.Handler, logger *log.Logger) (*Door, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil || !net.ParseIP(host).IsLoopback() {
 		return nil, ErrAddress
@@ -75,7 +70,6 @@ func Open(addr string, api http.Handler, logger *log.Logger) (*Door, error) {
 	}
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	d := &Door{
-		listener: netutil.LimitListener(l, maxConns),
 		hosts:    []string{net.JoinHostPort(host, port), net.JoinHostPort("localhost", port)},
 		cookie:   "conclave-" + port,
 		now:      time.Now,
@@ -83,32 +77,8 @@ func Open(addr string, api http.Handler, logger *log.Logger) (*Door, error) {
 		links:    map[secret]time.Time{},
 		sessions: map[secret]*session{},
 	}
-	d.http = &http.Server{
-		Handler: d.guard(d.routes(api)), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime,
-		MaxHeaderBytes: maxHeader, ErrorLog: logger,
-	}
+	d.Server = api.NewServer(netutil.LimitListener(l, maxConns), d.guard(d.routes(handler)), logger)
 	return d, nil
-}
-
-// Run answers until ctx ends.
-func (d *Door) Run(ctx context.Context) error {
-	d.http.BaseContext = func(net.Listener) context.Context { return ctx }
-	served := make(chan error, 1)
-	go func() { served <- d.http.Serve(d.listener) }()
-	select {
-	case err := <-served:
-		return err
-	case <-ctx.Done():
-	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
-	defer cancel()
-	if err := d.http.Shutdown(grace); err != nil {
-		d.http.Close()
-	}
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
 }
 
 // URL is where the page is.
