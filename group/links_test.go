@@ -79,10 +79,10 @@ func TestLinkEnds(t *testing.T) {
 	}
 }
 
-// TestMUST_111_LinksAreTrimmed: two sponsors who did not hear of each other let in
-// one more than the link is for. The last in order goes, wherever it is found
-// out, and stays out when both find it out.
-func TestMUST_111_LinksAreTrimmed(t *testing.T) {
+// overshot is a team of three of whom two let in one person each, apart, by a link
+// for one, and have met since.
+func overshot(t *testing.T) (*world, LinkInfo) {
+	t.Helper()
 	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
 	alice, bob, carol := w.all[0], w.all[1], w.all[2]
 	l, key := w.makesLink(alice, 1)
@@ -90,6 +90,14 @@ func TestMUST_111_LinksAreTrimmed(t *testing.T) {
 	w.apart(func() { w.must(bob, w.usesLink(x, l, key)) }, alice, carol)
 	w.apart(func() { w.must(carol, w.usesLink(y, l, key)) }, alice, bob)
 	w.meet(w.all...)
+	return w, l
+}
+
+// TestMUST_111_LinksAreTrimmed: two sponsors who did not hear of each other let in
+// one more than the link is for. The last in order goes, wherever it is found
+// out, and stays out when both find it out.
+func TestMUST_111_LinksAreTrimmed(t *testing.T) {
+	w, l := overshot(t)
 	for _, p := range w.all {
 		joins := p.st.joinsBy(l.Invite)
 		if len(joins) != 2 {
@@ -233,13 +241,8 @@ func TestMUST_116_BudgetForGuests(t *testing.T) {
 // TestOvershootIsTold: who goes because a link let in too many is told apart from
 // whom a person removed, by everybody alike.
 func TestOvershootIsTold(t *testing.T) {
-	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
+	w, l := overshot(t)
 	alice, bob, carol := w.all[0], w.all[1], w.all[2]
-	l, key := w.makesLink(alice, 1)
-	x, y := w.outsider(200), w.outsider(201)
-	w.apart(func() { w.must(bob, w.usesLink(x, l, key)) }, alice, carol)
-	w.apart(func() { w.must(carol, w.usesLink(y, l, key)) }, alice, bob)
-	w.meet(w.all...)
 	stays := bob.st.joinsBy(l.Invite)[0].body.(*Join).Joiner
 	goes := bob.st.joinsBy(l.Invite)[1].body.(*Join).Joiner
 	w.must(alice, Remove{Peer: stays})

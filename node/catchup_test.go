@@ -170,20 +170,8 @@ type shaky struct {
 }
 
 func (s *shaky) serve(_ context.Context, st *mesh.Stream) {
-	var h hello
-	if get(st, &h) != nil || h.GID != s.gid {
-		return
-	}
-	var mine, theirs group.Heights
-	var miss group.Missing
-	s.look(func(m *group.Machine) { mine = m.Heights() })
-	if put(st, welcome{Member: true, Root: root(mine)}) != nil || h.Root == root(mine) || get(st, &theirs) != nil {
-		return
-	}
-	var err error
-	s.look(func(m *group.Machine) { miss, err = m.MissingAt(st.Peer(), theirs) })
-	ok(s.t, err)
-	if put(st, mine) != nil || put(st, partsOf(miss)) != nil {
+	miss, wants := s.greets(st)
+	if !wants {
 		return
 	}
 	stop, again := -1, 0

@@ -316,15 +316,22 @@ func TestNear_StrangersLearnNothing(t *testing.T) {
 	}
 }
 
-// TestNear_NoGroupIsNamed: a neighbour that keeps a request does not say for which
-// group: that is for those who are let in.
-func TestNear_NoGroupIsNamed(t *testing.T) {
-	ann, bob, _ := asleep(t)
+// neighbours are bob, a member near eve, who is a stranger beside him, while ann,
+// the owner, sleeps.
+func neighbours(t *testing.T) (ann, bob, eve *player) {
+	ann, bob, _ = asleep(t)
 	ok(t, bob.down())
 	bob.cfg.loopbackIsNear = true
 	bob.up()
-	eve := newPlayer(t, "eve", bob)
+	eve = newPlayer(t, "eve", bob)
 	ok(t, eve.net.Connect(within(t), bob.me, bob.net.Addrs()...))
+	return ann, bob, eve
+}
+
+// TestNear_NoGroupIsNamed: a neighbour that keeps a request does not say for which
+// group: that is for those who are let in.
+func TestNear_NoGroupIsNamed(t *testing.T) {
+	ann, bob, eve := neighbours(t)
 	s, err := eve.net.Open(within(t), bob.me, protoSeek)
 	ok(t, err)
 	defer s.Close()
@@ -344,12 +351,7 @@ func TestNear_NoGroupIsNamed(t *testing.T) {
 // TestNear_BothEndsAskRarely: a joiner asks a neighbour at most so often, and a
 // neighbour answers as often.
 func TestNear_BothEndsAskRarely(t *testing.T) {
-	ann, bob, _ := asleep(t)
-	ok(t, bob.down())
-	bob.cfg.loopbackIsNear = true
-	bob.up()
-	eve := newPlayer(t, "eve", bob)
-	ok(t, eve.net.Connect(within(t), bob.me, bob.net.Addrs()...))
+	ann, bob, eve := neighbours(t)
 	ok(t, eve.down())
 	eve.cfg.loopbackIsNear = true
 	eve.up(bob)

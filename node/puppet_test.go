@@ -321,3 +321,20 @@ func (p *puppet) pulls(ctx context.Context, n *player, h *group.Heights) ([][]by
 	}
 	return p.takeBatches(s)
 }
+
+// greets answers a member that begins to catch up, and says what there is to give.
+func (p *puppet) greets(st *mesh.Stream) (miss group.Missing, wants bool) {
+	var h hello
+	if get(st, &h) != nil || h.GID != p.gid {
+		return miss, false
+	}
+	var mine, theirs group.Heights
+	p.look(func(m *group.Machine) { mine = m.Heights() })
+	if put(st, welcome{Member: true, Root: root(mine)}) != nil || h.Root == root(mine) || get(st, &theirs) != nil {
+		return miss, false
+	}
+	var err error
+	p.look(func(m *group.Machine) { miss, err = m.MissingAt(st.Peer(), theirs) })
+	ok(p.t, err)
+	return miss, put(st, mine) == nil && put(st, partsOf(miss)) == nil
+}

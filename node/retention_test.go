@@ -241,15 +241,22 @@ func TestRetentionOfTheFuture(t *testing.T) {
 	}
 }
 
-// TestRetentionAtTheStart: what became too old while the node was down is erased
-// when it starts.
-func TestRetentionAtTheStart(t *testing.T) {
-	ann, bob, gid, clock := pair(t)
+// keeping is a pair of whom bob keeps lines for 90 days, holds two, and is down.
+func keeping(t *testing.T) (ann, bob *player, gid string, clock *atomic.Int64) {
+	t.Helper()
+	ann, bob, gid, clock = pair(t)
 	bob.retain(gid, "90d")
 	ann.say(gid, "a1")
 	ann.say(gid, "a2")
 	bob.reads(gid, "a1", "a2")
 	ok(t, bob.down())
+	return ann, bob, gid, clock
+}
+
+// TestRetentionAtTheStart: what became too old while the node was down is erased
+// when it starts.
+func TestRetentionAtTheStart(t *testing.T) {
+	ann, bob, gid, clock := keeping(t)
 	clock.Store(int64(100 * day))
 	bob.onClock(clock, ann)
 	await(t, "the end of a1", func() bool { return bob.rows(gid) == 1 })
@@ -258,12 +265,7 @@ func TestRetentionAtTheStart(t *testing.T) {
 // TestRetentionDoubtsItsClock: a clock far ahead of the members' erases nothing
 // unless somebody says so now.
 func TestRetentionDoubtsItsClock(t *testing.T) {
-	ann, bob, gid, clock := pair(t)
-	bob.retain(gid, "90d")
-	ann.say(gid, "a1")
-	ann.say(gid, "a2")
-	bob.reads(gid, "a1", "a2")
-	ok(t, bob.down())
+	ann, bob, gid, clock := keeping(t)
 	ahead := new(atomic.Int64)
 	ahead.Store(int64(100 * day))
 	bob.onClock(ahead, ann)

@@ -62,18 +62,8 @@ func (l *ledger) waits() {
 }
 
 func (s *supplier) serve(ctx context.Context, st *mesh.Stream) {
-	var h hello
-	if get(st, &h) != nil || h.GID != s.gid {
-		return
-	}
-	var mine, theirs group.Heights
-	var miss group.Missing
-	s.look(func(m *group.Machine) { mine = m.Heights() })
-	if put(st, welcome{Member: true, Root: root(mine)}) != nil || h.Root == root(mine) || get(st, &theirs) != nil {
-		return
-	}
-	s.look(func(m *group.Machine) { miss, _ = m.MissingAt(st.Peer(), theirs) })
-	if put(st, mine) != nil || put(st, partsOf(miss)) != nil {
+	miss, wants := s.greets(st)
+	if !wants {
 		return
 	}
 	var w want

@@ -135,6 +135,10 @@ func (a *app) logPrinter(ctx context.Context, c *api.Client, group string) (logO
 	if err != nil {
 		return logOutput{}, err
 	}
-	p := &linePrinter{w: w, self: s.PeerID, alike: alikeMembers(members), colour: a.colour(), zone: time.Local, now: time.Now}
+	alike := map[string]bool{}
+	for _, m := range members {
+		alike[m.PeerID] = m.Alike
+	}
+	p := &linePrinter{w: w, self: s.PeerID, alike: alike, colour: a.colour(), zone: time.Local, now: time.Now}
 	return logOutput{p.print, w.Flush}, nil
 }

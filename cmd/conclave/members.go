@@ -22,7 +22,6 @@ func newMembers(a *app) *cobra.Command {
 }
 
 func tableMembers(w io.Writer, all []node.Member) {
-	alike := alikeMembers(all)
 	for _, m := range all {
 		var remarks []string
 		switch {
@@ -34,7 +33,7 @@ func tableMembers(w io.Writer, all []node.Member) {
 		if len(m.Can) > 0 {
 			remarks = append(remarks, "may "+strings.Join(m.Can, ", "))
 		}
-		if alike[m.PeerID] {
+		if m.Alike {
 			remarks = append(remarks, "another has a name like this")
 		}
 		row(w, words.Who(m.Name, m.PeerID), words.Role(m.Role), words.Online(m.Online), words.Key(m.Epoch), list(remarks))

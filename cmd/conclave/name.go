@@ -55,26 +55,11 @@ func (a *app) warnAlike(ctx context.Context, c *api.Client) error {
 		if err != nil {
 			return err
 		}
-		alike := alikeMembers(members)
 		for _, m := range members {
-			if m.Self && alike[m.PeerID] {
+			if m.Self && m.Alike {
 				fmt.Fprintf(a.stderr, "conclave: in %s another has a name like this; both are marked\n", words.Line(g.Name))
 			}
 		}
 	}
 	return nil
-}
-
-// alikeMembers tells, by peer ID, whose name somebody else of them could be taken
-// for.
-func alikeMembers(all []node.Member) map[string]bool {
-	names := make([]string, len(all))
-	for i, m := range all {
-		names[i] = m.Name
-	}
-	out := map[string]bool{}
-	for i, alike := range words.Alike(names) {
-		out[all[i].PeerID] = alike
-	}
-	return out
 }

@@ -57,7 +57,11 @@ func pendingLines(r node.Request, group string, members []node.Member) []string 
 	lines := []string{r.PeerID + " wants to join", group + quoted(r.Note)}
 	if r.Name != nil {
 		called := "called " + words.Who(*r.Name, r.PeerID)
-		if alikeMembers(append(members, node.Member{Name: *r.Name, PeerID: r.PeerID}))[r.PeerID] {
+		names := []string{*r.Name}
+		for _, m := range members {
+			names = append(names, m.Name)
+		}
+		if words.Alike(names)[0] {
 			called += ", and a member has a name like this"
 		}
 		lines = append(lines, called)
