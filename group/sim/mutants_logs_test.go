@@ -52,7 +52,7 @@ var logMutants = []mutant{
 	{"entry: ord is exact", core, "	e.ord++\n	g.authorize(e)", "	e.ord = e.Ord\n	g.authorize(e)", "TestMUST_14_ExactOrd"},
 
 	{"catch-up: members only", core, "	if !m.st.member(peer) {\n		return Missing{}, ErrNotMember\n	}", "", "TestMUST_101_MembersOnly"},
-	{"catch-up: control entries that the peer lacks", core, `return m.payloads(func(e *entry) bool { return !past.has(e.idx) })`, `return nil`, "TestMUST_34_RemoveWinsOverConcurrentAdd"},
+	{"catch-up: control entries that the peer lacks", core, `return m.g.payloads(func(e *entry) bool { return !past.has(e.idx) })`, `return nil`, "TestMUST_34_RemoveWinsOverConcurrentAdd"},
 	{"catch-up: plaintext by its author's view", core, `	return !r.part && view.settings.History == HistoryAll && !view.removed(peer)`, `	return view != nil`, "TestMUST_89_PlaintextGivenTo"},
 	{"catch-up: plaintext not from a view in part", core, `	return !r.part && view.settings`, `	return view.settings`, "TestPlaintextOfAViewInPart"},
 	{"catch-up: what is not shown is not handed on", core, `	kept := k.m.visible(r) || next`, `	kept := true || next`, "TestHiddenIsNotNamed"},
