@@ -79,6 +79,13 @@ func newVisitor(t testing.TB, name string, others ...*visitor) *visitor {
 // browse opens the page in a browser of its own.
 func (v *visitor) browse(width, height int, flags ...chromedp.ExecAllocatorOption) {
 	v.t.Helper()
+	v.open(width, height, flags...)
+	v.sees("you are")
+}
+
+// open goes to the page by its link.
+func (v *visitor) open(width, height int, flags ...chromedp.ExecAllocatorOption) {
+	v.t.Helper()
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.ExecPath(chromium(v.t)), chromedp.WindowSize(width, height))
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), append(opts, flags...)...)
 	v.t.Cleanup(cancel)
@@ -88,7 +95,6 @@ func (v *visitor) browse(width, height int, flags ...chromedp.ExecAllocatorOptio
 	link, err := v.door.Link()
 	must(v.t, err)
 	must(v.t, chromedp.Do(ctx, chromedp.Navigate(link)))
-	v.sees("you are")
 }
 
 // eval returns what an expression is in the page.
