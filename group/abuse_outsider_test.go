@@ -96,6 +96,7 @@ func TestAbuse_NM11_JoinRequests(t *testing.T) {
 		"someone else's bundle": {Request{Peer: mallory.me, Bundle: w.all[1].bundle.Raw()}, ErrBody},
 		"no bundle":             {Request{Peer: mallory.me}, keys.ErrNotCanonical},
 		"an unsigned bundle":    {Request{Peer: mallory.me, Bundle: unsigned}, keys.ErrSignature},
+		"a name that is none":   {Request{Peer: mallory.me, Bundle: mallory.bundle.Raw(), Called: "al\nice"}, ErrBody},
 		"a lower seq":           {Request{Peer: w.all[1].me, Bundle: older.Raw()}, ErrStale},
 	} {
 		if _, err := w.step(alice, JoinAsked{Request: c.r}); !errors.Is(err, c.want) {

@@ -14,6 +14,7 @@ type Request struct {
 	Note   string
 	From   string // remote address, for the limit of each
 	Since  uint64 // Unix milliseconds
+	Called string // as the peer says of itself, "" for no name
 }
 
 // Offer is an invitation by peer ID that this node gave.
@@ -34,7 +35,7 @@ func (m *Machine) onJoinAsked(r Request) error {
 	if err != nil {
 		return err
 	}
-	if b.Peer != r.Peer || len(r.Note) > MaxNoteBytes {
+	if b.Peer != r.Peer || len(r.Note) > MaxNoteBytes || r.Called != "" && !ValidName(r.Called) {
 		return ErrBody
 	}
 	if m.st.banned(r.Peer) {

@@ -149,7 +149,7 @@ func FuzzParseJoinRequest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if r.Peer != from || r.Approver != to || len(r.Note) > MaxNoteBytes || r.Name != "" && !ValidName(r.Name) {
+		if r.Peer != from || r.Approver != to || len(r.Note) > MaxNoteBytes || r.Name != "" && !ValidName(r.Name) || r.Called != "" && !ValidName(r.Called) {
 			t.Fatalf("%+v", r)
 		}
 	})

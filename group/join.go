@@ -20,12 +20,18 @@ type JoinRequest struct {
 	Note     string
 	Again    bool // a repetition by the node, not a new wish of its person
 	Time     uint64
+	Called   string // the name that the joiner goes by: a claim; "" for none
 
 	raw []byte
 }
 
 // Record returns a parsed request as its peer signed it.
 func (r JoinRequest) Record() []byte { return r.raw }
+
+// Waiting returns a parsed request as one that came from a remote address.
+func (r JoinRequest) Waiting(from string) Request {
+	return Request{Peer: r.Peer, Bundle: r.Bundle, Note: r.Note, From: from, Called: r.Called}
+}
 
 // Requests that members keep for those who may approve, in milliseconds.
 // (PROTOCOL.md, "Limits")
@@ -66,7 +72,7 @@ func parseJoin(b []byte) (JoinRequest, error) {
 	switch {
 	case r.GID != (Hash{}), len(r.Note) > MaxNoteBytes:
 		return JoinRequest{}, ErrBody
-	case len(r.Group) != 0 && len(r.Group) != 32, r.Name != "" && !ValidName(r.Name):
+	case len(r.Group) != 0 && len(r.Group) != 32, r.Name != "" && !ValidName(r.Name), r.Called != "" && !ValidName(r.Called):
 		return JoinRequest{}, ErrBody
 	}
 	if err := rec.Verify(keys.LabelJoin, Hash{}, r.Peer); err != nil {

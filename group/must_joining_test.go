@@ -11,8 +11,8 @@ import (
 func TestMUST_91_JoinRequest(t *testing.T) {
 	w := newWorld(t, settingsFor("team"), "alice", "bob", "carol")
 	alice, bob, carol := w.all[0], w.all[1], w.all[2]
-	good := JoinRequest{Approver: alice.me, Group: w.gid[:], Nonce: Hash{1}, Bundle: bob.bundle.Raw(), Note: "hi"}
-	if r, err := ParseJoinRequest(SignJoinRequest(bob.id, good), bob.me, alice.me); err != nil || r.Note != "hi" || Hash(r.Group) != w.gid {
+	good := JoinRequest{Approver: alice.me, Group: w.gid[:], Nonce: Hash{1}, Bundle: bob.bundle.Raw(), Note: "hi", Called: "Bob"}
+	if r, err := ParseJoinRequest(SignJoinRequest(bob.id, good), bob.me, alice.me); err != nil || r.Note != "hi" || r.Called != "Bob" || Hash(r.Group) != w.gid {
 		t.Fatalf("a sound request: %+v, %v", r, err)
 	}
 	sign := func(change func(r *JoinRequest)) []byte {
@@ -34,6 +34,7 @@ func TestMUST_91_JoinRequest(t *testing.T) {
 		"with a long note":          {sign(func(r *JoinRequest) { r.Note = string(make([]byte, MaxNoteBytes+1)) }), bob.me, ErrBody},
 		"with half a group":         {sign(func(r *JoinRequest) { r.Group = w.gid[:16] }), bob.me, ErrBody},
 		"with a name that is none":  {sign(func(r *JoinRequest) { r.Name = "a/b" }), bob.me, ErrBody},
+		"of one called by none":     {sign(func(r *JoinRequest) { r.Called = "\u202eboB" }), bob.me, ErrBody},
 		"signed by another":         {carol.id.Sign(keys.LabelJoin, Hash{}, keys.Marshal(&forged)).Encode(), bob.me, keys.ErrSignature},
 		"signed as something else":  {bob.id.Sign(keys.LabelEntry, Hash{}, keys.Marshal(&forged)).Encode(), bob.me, keys.ErrSignature},
 		"signed for a group":        {bob.id.Sign(keys.LabelJoin, w.gid, keys.Marshal(&forged)).Encode(), bob.me, keys.ErrSignature},

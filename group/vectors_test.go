@@ -91,7 +91,7 @@ func makeVectors(t *testing.T) []vector {
 	*add(c, w.gid) = vectorWith(out[len(out)-1], "C", hexOf(key[:]), hexOf(bob.seed[:]), "")
 	add(w.decode(payloadOf(KindReport, alice.id.Sign(keys.LabelReport, w.gid, keys.Marshal(&Report{GID: w.gid, Author: alice.me, Seq: 3, Epochs: hashes(2)})))), w.gid)
 	add(w.decode(SignSummary(alice.id, w.gid, 4, Hash{5})), w.gid)
-	req := SignJoinRequest(bob.id, JoinRequest{Approver: alice.me, Group: w.gid[:], Name: "team", Nonce: Hash{4}, Bundle: bob.bundle.Raw(), Note: "it's me, bob"})
+	req := SignJoinRequest(bob.id, JoinRequest{Approver: alice.me, Group: w.gid[:], Name: "team", Nonce: Hash{4}, Bundle: bob.bundle.Raw(), Note: "it's me, bob", Called: "Bob"})
 	rec := mustRecord(t, req)
 	out = append(out, vector{Name: "join request", GID: Hash{}.String(), Author: hexOf(bob.me[:]), Payload: hexOf(req), Hash: rec.Hash().String()})
 	return out

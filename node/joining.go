@@ -159,7 +159,7 @@ func (r *room) judgeJoin(ctx context.Context, s *mesh.Stream, req group.JoinRequ
 	if isLoopback(ip) {
 		ip = ""
 	}
-	_, err := r.do(ctx, group.JoinAsked{Request: group.Request{Peer: s.Peer(), Bundle: req.Bundle, Note: req.Note, From: ip}})
+	_, err := r.do(ctx, group.JoinAsked{Request: req.Waiting(ip)})
 	switch {
 	case errors.Is(err, group.ErrBanned):
 		return joinBanned, nil
@@ -235,7 +235,7 @@ func (n *Node) newRequest(j joinRef, again bool) (group.JoinRequest, error) {
 		return group.JoinRequest{}, err
 	}
 	req := group.JoinRequest{
-		Approver: j.Peer, Nonce: keys.Derive(entropy, "join", 0), Bundle: n.ownBundle().Raw(), Note: j.Note, Again: again, Time: n.clock(),
+		Approver: j.Peer, Nonce: keys.Derive(entropy, "join", 0), Bundle: n.ownBundle().Raw(), Note: j.Note, Again: again, Time: n.clock(), Called: n.ownName(),
 	}
 	if j.GID != (keys.Hash{}) {
 		req.Group = j.GID[:]

@@ -47,6 +47,7 @@ type keptRequest struct {
 	Time     uint64      // as its joiner says
 	Note     string
 	Declined bool // as somebody who may approve said
+	Called   string
 }
 
 // answeredRequest says that what a peer asked up to then is answered.
@@ -191,10 +192,10 @@ func (r *room) keepRequest(ctx context.Context, s *mesh.Stream, req group.JoinRe
 			status = joinRefused
 			return
 		}
-		if had && req.Again && old.Note == req.Note && req.Time-min(req.Time, old.Time) < keptRenewal {
+		if had && req.Again && old.Note == req.Note && old.Called == req.Called && req.Time-min(req.Time, old.Time) < keptRenewal {
 			return
 		}
-		q := keptRequest{Record: req.Record(), From: s.RemoteIP(), Since: now, Time: req.Time, Note: req.Note}
+		q := keptRequest{Record: req.Record(), From: s.RemoteIP(), Since: now, Time: req.Time, Note: req.Note, Called: req.Called}
 		if isLoopback(q.From) {
 			q.From = ""
 		}

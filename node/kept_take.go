@@ -183,8 +183,7 @@ func (r *room) take(ctx context.Context, keeper keys.PeerID, rec []byte) error {
 	if meant, _, err := r.n.groupAskedFor(ctx, req); err != nil || meant != r {
 		return err
 	}
-	asked := group.Request{Peer: req.Peer, Bundle: req.Bundle, Note: req.Note, From: "kept by " + keeper.String()}
-	if _, err := r.do(ctx, group.JoinAsked{Request: asked}); err != nil {
+	if _, err := r.do(ctx, group.JoinAsked{Request: req.Waiting("kept by " + keeper.String())}); err != nil {
 		if fatalFor(err) {
 			return err
 		}
@@ -197,7 +196,7 @@ func (r *room) take(ctx context.Context, keeper keys.PeerID, rec []byte) error {
 			return // it was invited
 		}
 		failed = r.changeKept(func(k *kept) {
-			k.requests[req.Peer] = keptRequest{Record: rec, Keeper: keeper, Since: r.n.clock(), Time: req.Time, Note: req.Note}
+			k.requests[req.Peer] = keptRequest{Record: rec, Keeper: keeper, Since: r.n.clock(), Time: req.Time, Note: req.Note, Called: req.Called}
 		})
 	})
 	if err == nil {
@@ -218,7 +217,7 @@ func (r *room) fresh(m *group.Machine, keeper keys.PeerID, rec []byte) (group.Jo
 	}
 	waits, of := false, 0
 	for _, q := range m.Local().Requests {
-		waits = waits || q.Peer == req.Peer && q.Note == req.Note
+		waits = waits || q.Peer == req.Peer && q.Note == req.Note && q.Called == req.Called
 		if r.kept.requests[q.Peer].Keeper == keeper {
 			of++
 		}

@@ -58,14 +58,30 @@ func TestKept_ForTheOwner(t *testing.T) {
 	}
 	ok(t, bob.down())
 	bob.up()
+	ok(t, cem.net.Remember(bob.me, bob.net.Addrs()...)) // his port is another one now
+	called := func(name string) func() bool {
+		return func() bool {
+			qs, err := ann.Requests(within(t), gid)
+			ok(t, err)
+			return ann.waiting(gid)[cem.id()] == bob.id() && len(qs) == 1 && qs[0].Name != nil && *qs[0].Name == name
+		}
+	}
+	_, err = cem.SetName(within(t), "cem") // while the request waits
+	ok(t, err)
+	await(t, "bob to hear the name", func() (heard bool) {
+		ok(t, bob.roomOf(gid).look(within(t), func(*group.Machine) { heard = bob.roomOf(gid).kept.requests[cem.me].Called == "cem" }))
+		return heard
+	})
 	ann.up(bob)
-	await(t, "the request at ann", func() bool { return ann.waiting(gid)[cem.id()] == bob.id() })
+	await(t, "the request at ann", called("cem"))
+	_, err = cem.SetName(within(t), "Cem")
+	ok(t, err)
+	await(t, "the other name at ann", called("Cem"))
 	got, err := ann.Approve(within(t), gid, cem.id())
 	ok(t, err)
-	if got.KeptBy == nil || *got.KeptBy != bob.id() || got.Note != "it is me" {
+	if got.KeptBy == nil || *got.KeptBy != bob.id() || got.Note != "it is me" || *got.Name != "Cem" {
 		t.Errorf("approved: %+v", got)
 	}
-	ok(t, cem.net.Remember(bob.me, bob.net.Addrs()...)) // his port is another one now
 	await(t, "cem in the group", func() bool { return cem.isIn(gid) })
 	ann.say(gid, "welcome")
 	cem.reads(gid, "welcome")

@@ -1,11 +1,13 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
 	"conclave/group"
 	"conclave/keys"
+	"conclave/node/api/words"
 )
 
 // Requests lists who waits to be let in, in one group or, with "", in all.
@@ -25,17 +27,35 @@ func (n *Node) Requests(ctx context.Context, ref string) ([]Request, error) {
 	out := []Request{}
 	for _, r := range rooms {
 		if err := r.look(ctx, func(m *group.Machine) {
-			for _, q := range m.Local().Requests {
-				out = append(out, Request{
-					GroupID: r.gid.String(), PeerID: q.Peer.String(), Fingerprint: q.Peer.Fingerprint(), Note: q.Note, State: "pending",
-					Name: namePtr(names[q.Peer]), KeptBy: r.keptBy(q.Peer),
-				})
-			}
+			out = append(out, r.asking(m, names)...)
 		}); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// asking lists who waits to be let in here, by the name that each gave, or that
+// is known of another group. Only called from the loop.
+func (r *room) asking(m *group.Machine, known map[keys.PeerID]string) []Request {
+	var out []Request
+	var called []string
+	for _, q := range m.Local().Requests {
+		name := cmp.Or(q.Called, known[q.Peer])
+		out = append(out, Request{
+			GroupID: r.gid.String(), PeerID: q.Peer.String(), Fingerprint: q.Peer.Fingerprint(), Note: q.Note, State: "pending",
+			Name: namePtr(name), KeptBy: r.keptBy(q.Peer),
+		})
+		called = append(called, name)
+	}
+	for _, p := range m.Members() {
+		called = append(called, m.Name(p))
+	}
+	alike := words.Alike(called)
+	for i := range out {
+		out[i].Alike = alike[i]
+	}
+	return out
 }
 
 // keptBy is the member who kept the request of p, nil where p asked here. Only
@@ -85,7 +105,7 @@ func (n *Node) answerRequest(ctx context.Context, ref, peer, state string, ev fu
 		out.KeptBy = r.keptBy(p)
 		for _, q := range m.Local().Requests {
 			if q.Peer == p {
-				out.Note = q.Note
+				out.Note, out.Name = q.Note, namePtr(q.Called)
 			}
 		}
 	}); err != nil || found != nil {

@@ -21,8 +21,8 @@ func (n *Node) Profile(context.Context) (Profile, error) {
 }
 
 // SetName says what this person is called, in every group: those who are there
-// now are told when it returns, others when this person is let in. The name is
-// kept whatever becomes of that.
+// now are told when it returns, others when this person is let in, and those who
+// were asked for that as soon as may be. The name is kept whatever becomes of it.
 func (n *Node) SetName(ctx context.Context, name string) (Profile, error) {
 	if !group.ValidName(name) {
 		return Profile{}, errNotAName()
@@ -30,6 +30,7 @@ func (n *Node) SetName(ctx context.Context, name string) (Profile, error) {
 	if err := n.change(func(d *directory) { d.Name = name }); err != nil {
 		return Profile{}, err
 	}
+	n.wakeAskers()
 	told := make(chan error, 1)
 	select {
 	case n.naming <- told:

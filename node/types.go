@@ -117,7 +117,8 @@ type Request struct {
 	Epoch       *uint64 `json:"epoch"`
 	KeptBy      *string `json:"kept_by,omitempty"` // the member who was asked, and kept the request for those who may approve
 
-	Name *string `json:"name"` // as a group says that both are in
+	Name  *string `json:"name"`  // as they say themselves; null: they chose none
+	Alike bool    `json:"alike"` // a member, or another who waits, has a name that this could be taken for
 }
 
 // Member is one line of `members`.

@@ -100,11 +100,7 @@ func (w *announcer) tellRequests(ctx context.Context) {
 
 func (w *announcer) tellRequest(ctx context.Context, r node.Request) {
 	name := w.groupName(ctx, r.GroupID)
-	members, err := w.n.Members(ctx, r.GroupID)
-	if err != nil {
-		members = nil // the group is gone by now; the request says what it says
-	}
-	for _, l := range pendingLines(r, name, members) {
+	for _, l := range pendingLines(r, name) {
 		w.say("%s", l)
 	}
 	w.hint(w.own("approve", name, r.PeerID))

@@ -174,11 +174,7 @@ func (l *lineChat) tellNew(ctx context.Context, told map[string]bool) {
 			continue
 		}
 		told[r.PeerID] = true
-		members, err := collect(l.c.Members(ctx, l.gid))
-		if err != nil {
-			members = nil // the group is gone by now; the request says what it says
-		}
-		for _, line := range pendingLines(r, "this group", members) {
+		for _, line := range pendingLines(r, "this group") {
 			fmt.Fprintf(l.stderr, "conclave: %s\n", line)
 		}
 		l.hint("/approve " + r.PeerID + " or /decline " + r.PeerID)

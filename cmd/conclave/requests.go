@@ -30,11 +30,7 @@ func runRequests(ctx context.Context, a *app, group string) error {
 		}
 		people := func(w io.Writer, all []node.Request) {
 			for _, r := range all {
-				members, err := collect(c.Members(ctx, r.GroupID))
-				if err != nil {
-					members = nil // the group is gone by now; the request says what it says
-				}
-				a.showPending(w, r, nameOf(names, r.GroupID), members)
+				a.showPending(w, r, nameOf(names, r.GroupID))
 			}
 		}
 		return emitAll(a, c.Requests(ctx, group), people, "nobody waits for an answer")
@@ -43,8 +39,8 @@ func runRequests(ctx context.Context, a *app, group string) error {
 
 // showPending is one request: who, why, what to compare, and the line that
 // lets that person in.
-func (a *app) showPending(w io.Writer, r node.Request, group string, members []node.Member) {
-	lines := pendingLines(r, group, members)
+func (a *app) showPending(w io.Writer, r node.Request, group string) {
+	lines := pendingLines(r, group)
 	row(w, lines[0])
 	for _, l := range append(lines[1:], a.own("approve", group, r.PeerID)) {
 		row(w, "  "+l)
@@ -52,17 +48,13 @@ func (a *app) showPending(w io.Writer, r node.Request, group string, members []n
 }
 
 // pendingLines say who wants to join: the peer ID, the group and the note, what
-// that person is called in a group that both are in, and what to compare.
-func pendingLines(r node.Request, group string, members []node.Member) []string {
+// that person calls itself, and what to compare.
+func pendingLines(r node.Request, group string) []string {
 	lines := []string{r.PeerID + " wants to join", group + quoted(r.Note)}
 	if r.Name != nil {
 		called := "called " + words.Who(*r.Name, r.PeerID)
-		names := []string{*r.Name}
-		for _, m := range members {
-			names = append(names, m.Name)
-		}
-		if words.Alike(names)[0] {
-			called += ", and a member has a name like this"
+		if r.Alike {
+			called += ", and another here has a name like this"
 		}
 		lines = append(lines, called)
 	}

@@ -242,8 +242,8 @@ func (m *model) offerRows(o offer) []string {
 	text, print, keys := "", "", " ctrl+y accepts · ctrl+n later · ctrl+v safety number"
 	if r := o.request; r != nil {
 		text = " " + settle(words.Who(value(r.Name), r.PeerID)) + " wants to join " + m.groupName(r.GroupID)
-		if m.likeMember(r) {
-			text = " ≈" + text[1:] + " · careful: a member has a name like this"
+		if r.Alike {
+			text = " ≈" + text[1:] + " · careful: another has a name like this"
 		}
 		if note := words.Line(r.Note); note != "" {
 			text += ", saying " + strconv.Quote(settle(note))
@@ -265,21 +265,6 @@ func (m *model) offerRows(o offer) []string {
 		}
 	}
 	return rows
-}
-
-// likeMember reports whether who asks could be taken for a member of the open
-// group.
-func (m *model) likeMember(r *node.Request) bool {
-	if r.GroupID != m.open || value(r.Name) == "" {
-		return false
-	}
-	names := []string{*r.Name}
-	for _, p := range m.people {
-		if p.PeerID != r.PeerID {
-			names = append(names, p.Name)
-		}
-	}
-	return words.Alike(names)[0]
 }
 
 // readersRows say who can read what is being written.

@@ -366,10 +366,10 @@ func TestAbuse_NM13_AlikeNamesAreFlagged(t *testing.T) {
 	p := talking(t, 100, 24)
 	both := people()
 	both[2].Name = "сarol" // its first letter is Cyrillic
-	p.see(gotPeople{team, both}, gotAsked{requests: []node.Request{{GroupID: team, PeerID: frankID, Name: ptr("CAROL")}}})
+	p.see(gotPeople{team, both}, gotAsked{requests: []node.Request{{GroupID: team, PeerID: frankID, Name: ptr("CAROL"), Alike: true}}})
 	p.shows("≈carol ·p0LzVc")
 	p.shows("≈сarol ·x81TaQ")
-	p.shows("≈CAROL ·Zq9e11 wants to join team · careful: a member has a name like this")
+	p.shows("≈CAROL ·Zq9e11 wants to join team · careful: another has a name like this")
 }
 
 // A node that is gone is said to be gone, and what comes back is read again.

@@ -223,7 +223,7 @@ class Talk extends HTMLElement {
   card(r) {
     const decide = (what) => () => post("/v1/" + what, { group: r.group_id, peer: r.peer_id });
     return h("section", { class: "card" },
-      h("p", {}, who(r.name, r.peer_id), " wants to join", r.note ? [": “", h("bdi", {}, safe(r.note)), "”"] : null),
+      h("p", {}, who(r.name, r.peer_id), r.alike ? [" ", h("span", { class: "tag" }, "name like another's")] : null, " wants to join", r.note ? [": “", h("bdi", {}, safe(r.note)), "”"] : null),
       h("p", { class: "prints" }, r.fingerprint),
       h("p", { class: "choice" }, button("Approve", decide("approve")), button("Decline", decide("decline"))));
   }
