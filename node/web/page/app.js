@@ -16,7 +16,7 @@ class App extends HTMLElement {
       await load();
       this.build();
       await begin();
-      addEventListener("hashchange", () => this.select(this.chosen()));
+      addEventListener("hashchange", () => this.enter(this.chosen()));
       this.select(this.chosen() || this.first());
     } catch (e) {
       if (e.status === 401) return this.signedOut();
@@ -67,8 +67,14 @@ class App extends HTMLElement {
   }
 
   go(gid) {
-    if (location.hash === "#g=" + gid) this.select(gid);
+    if (location.hash === "#g=" + gid) this.enter(gid);
     else location.hash = "g=" + gid;
+  }
+
+  // enter goes to where one writes: not by touch, where a keyboard would come up.
+  enter(gid) {
+    this.select(gid);
+    if (!matchMedia("(pointer: coarse)").matches) this.talk.text?.focus();
   }
 
   select(gid) {

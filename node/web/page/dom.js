@@ -13,9 +13,15 @@ export function h(tag, props = {}, ...children) {
   return e;
 }
 
-// fill gives an element these children, and leaves alone those that stay equal,
-// so that whoever holds the focus keeps it.
+const controls = "button,input,select,textarea";
+const label = (e) => e.getAttribute("aria-label") || e.textContent;
+
+// fill gives an element these children, and leaves alone those that stay equal. A
+// control that is made anew keeps the focus: the one that is called the same, or
+// else stands in its place.
 export function fill(parent, children) {
+  const held = parent.contains(document.activeElement) ? document.activeElement : null;
+  const place = held && [...parent.querySelectorAll(controls)].indexOf(held);
   const old = [...parent.childNodes];
   const fresh = children.flat().filter((c) => c !== null && c !== undefined && c !== false);
   fresh.forEach((c, i) => {
@@ -24,6 +30,10 @@ export function fill(parent, children) {
     else parent.append(c);
   });
   old.slice(fresh.length).forEach((c) => c.remove());
+  if (held && !held.isConnected) {
+    const now = [...parent.querySelectorAll(controls)];
+    (now.find((e) => label(e) === label(held)) || now[place])?.focus();
+  }
 }
 
 const hidden = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]/gu;

@@ -29,6 +29,7 @@ function form(title, fields, label, act) {
     e.preventDefault();
     run(go, () => act(d));
   });
+  f.querySelector("input,select,textarea").focus();
   return d;
 }
 
