@@ -31,6 +31,7 @@ import (
 //	/j/<number>                            journal: in which order they were shown here
 //	/keep, /purge, /r, /f                  of retention: see there
 //	/k, /a                                 requests kept for others: see there
+//	/read                                  how far this person has read: see there
 //	/local                                 what this node alone decided
 const localKey = "/local"
 

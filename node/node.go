@@ -20,6 +20,7 @@ import (
 
 	"conclave/group"
 	"conclave/keys"
+	"conclave/node/api/words"
 	"conclave/node/mesh"
 	"conclave/node/store"
 )
@@ -349,8 +350,12 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+	unread := 0
+	for _, g := range groups {
+		unread += g.Unread
+	}
 	return Status{
-		Alarms: alarms,
+		Unread: min(unread, words.MostUnread), Alarms: alarms,
 		PeerID: n.me.String(), Addrs: n.net.FullAddrs(), Peers: len(n.net.Connected()), Groups: len(groups), Version: Version, Dropped: n.dropped(),
 	}, nil
 }

@@ -123,10 +123,11 @@ func (n *Node) groupInfo(ctx context.Context, r *room) (g GroupInfo, err error) 
 		return g, diskError(err)
 	}
 	err = r.look(ctx, func(m *group.Machine) {
+		mark := r.readMark()
 		g = GroupInfo{
 			GroupID: r.gid.String(), Name: n.groupName(m), Role: m.Role(n.me), Members: len(m.Members()),
 			E2EE: m.Settings().E2EE, Epoch: newestHeld(m), Marked: m.Marked(n.clock()).String(),
-			Keep: r.keepText(),
+			Keep: r.keepText(), Read: mark.Read, Unread: mark.Unread,
 		}
 		blind = cannotRead(m, false)
 		if m.Direct() == nil {

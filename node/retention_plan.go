@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -235,7 +236,7 @@ func (r *room) onErase(m *group.Machine, plan *erasure) (out Retention, err erro
 			out.Keys++
 		}
 	}
-	if err := r.reload(r.n.ownBundle()); err != nil {
+	if err := errors.Join(r.reload(r.n.ownBundle()), r.countAfter(r.reading.Load().readMark)); err != nil {
 		r.failed = err // the Machine holds what is erased: nothing more is let out
 		r.n.fail(err)
 		return out, err

@@ -52,6 +52,8 @@ type room struct {
 	end   context.CancelFunc
 	tasks sync.WaitGroup // all that runs until then
 
+	reading atomic.Pointer[reading] // how far this person has read; the loop moves it
+
 	keep      atomic.Int64 // ms that messages are kept, 0: for ever
 	retaining sync.Mutex   // held while old ones are erased
 
@@ -124,7 +126,7 @@ func (n *Node) openRoom(gid keys.Hash, direct *[2]keys.PeerID) (*room, error) {
 	if r.used, err = d.loadOnce(); err != nil {
 		return nil, err
 	}
-	return r, errors.Join(r.loadParked(), r.loadRetention(), r.loadKept())
+	return r, errors.Join(r.loadParked(), r.loadRetention(), r.loadKept(), r.loadRead())
 }
 
 // reload puts the Machine where the disk left it.

@@ -106,16 +106,22 @@ func (r *room) persist(js []job, steps []step) (*told, error) {
 		}
 	}
 	news := r.n.bus.reserve(len(shown))
-	journal, used := r.journal, r.used
+	journal, used, reading := r.journal, r.used, r.reading.Load()
 	err := r.disk.save(ks, batches, func(b *store.Batch) {
 		journal = journal.put(r.disk, b, news.first, shown)
 		used = used.put(r.disk, b, r.n.clock(), freshKeys(js, steps))
+		reading = reading.afterTurn(r, b, shown)
 	})
 	if err != nil {
 		r.n.bus.settle(news, func() []Event { return nil })
 		return nil, err
 	}
 	r.journal, r.used = journal, used
+	if reading != nil {
+		r.reading.Store(reading)
+	} else if err := r.countAfter(r.reading.Load().readMark); err != nil {
+		r.n.log.Warn("count the unread", "group", r.gid.Short(), "err", err)
+	}
 	return news, nil
 }
 

@@ -15,6 +15,7 @@ type Status struct {
 	Peers   int      `json:"peers"`
 	Groups  int      `json:"groups"`
 	Version string   `json:"version"`
+	Unread  int      `json:"unread"`  // messages of others that were not read; 100: that many or more
 	Alarms  int      `json:"alarms"`  // people in a group who signed two different things under one number
 	Dropped uint64   `json:"dropped"` // payloads that found no room since the start, and were left to catch-up
 }
@@ -38,6 +39,8 @@ type GroupInfo struct {
 	OwnerPeerID string  `json:"owner_peer_id,omitempty"`
 	Parent      *string `json:"parent,omitempty"` // the group that this one goes on for
 	Keep        *string `json:"keep"`             // how long messages are kept here; null: for ever
+	Read        *string `json:"read"`             // as of ReadMark
+	Unread      int     `json:"unread"`
 
 	// Of one group that is shown.
 	Settings   *GroupSettings `json:"settings,omitempty"`
@@ -282,7 +285,7 @@ type Verification struct {
 // log, or something else about the group or a request changed.
 type Event struct {
 	ID      uint64          `json:"id"`
-	Kind    string          `json:"kind"` // log, group, request, invitation, join, delivered, alarm, progress, reset
+	Kind    string          `json:"kind"` // log, group, request, invitation, join, delivered, read, alarm, progress, reset
 	GroupID string          `json:"group_id"`
 	Line    *LogLine        `json:"line,omitempty"`
 	Data    json.RawMessage `json:"data,omitempty"`

@@ -39,6 +39,7 @@ func (a *app) chatLines(ctx context.Context, c *api.Client, cfg ui.Config) error
 	if err != nil {
 		return err
 	}
+	defer out.close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	chat := &lineChat{app: a, c: c, gid: gid, open: map[string]bool{}, printed: make(chan struct{}, 1), begun: make(chan struct{}), asked: make(chan struct{})}

@@ -28,6 +28,7 @@ func (a *app) followLog(ctx context.Context, c *api.Client, o logOptions) error 
 	if err != nil {
 		return err
 	}
+	defer out.close()
 	return a.followInto(ctx, c, o, out)
 }
 

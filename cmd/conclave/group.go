@@ -114,7 +114,7 @@ func runGroupList(ctx context.Context, a *app, o groupListOptions) error {
 func tableGroups(w io.Writer, groups []node.GroupInfo) {
 	for _, g := range groups {
 		row(w, groupCell(g), short(g.GroupID), words.Role(g.Role),
-			words.Count(g.Members, "member", "members"), words.Sealed(g.E2EE), keyCell(g), words.Marked(g.Marked))
+			words.Count(g.Members, "member", "members"), words.Sealed(g.E2EE), keyCell(g), words.Marked(g.Marked), words.Unread(g.Unread))
 	}
 }
 
@@ -173,6 +173,9 @@ func showGroup(w io.Writer, g node.GroupInfo) {
 	row(w, "group id", g.GroupID)
 	row(w, "role", words.Role(g.Role))
 	row(w, "members", g.Members)
+	if n := words.Unread(g.Unread); n != "" {
+		row(w, "messages", n)
+	}
 	row(w, "encryption", words.Sealed(g.E2EE))
 	if key := keyCell(g); key != "" {
 		row(w, "key", key)

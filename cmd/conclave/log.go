@@ -25,7 +25,7 @@ type logOptions struct {
 
 func newLog(a *app) *cobra.Command {
 	var o logOptions
-	cmd := command("log GROUP [--limit N] [--follow]", "Show what was said, what is missing, and why", 1, 1, nil)
+	cmd := command("log GROUP [--limit N] [--follow]", "Show what was said, what is missing, and why; without --json it counts as read", 1, 1, nil)
 	f := cmd.Flags()
 	f.IntVar(&o.limit, "limit", 0, "only the last N lines (default 50; with --json all)")
 	f.BoolVar(&o.follow, "follow", false, "then what comes, as it comes")
@@ -53,6 +53,7 @@ func runLog(ctx context.Context, a *app, o logOptions) error {
 		if err != nil {
 			return err
 		}
+		defer out.close()
 		for l, err := range history(ctx, c, o) {
 			if err != nil {
 				out.flush()
@@ -115,17 +116,19 @@ func lastOf(all iter.Seq2[node.LogLine, error], n int) iter.Seq2[node.LogLine, e
 	}
 }
 
-// logOutput writes lines of a log to stdout through a buffer.
+// logOutput writes lines of a log to stdout through a buffer. What people see of
+// it they have read; it is closed when no more comes.
 type logOutput struct {
 	print func(node.LogLine) error
 	flush func() error
+	close func()
 }
 
 func (a *app) logPrinter(ctx context.Context, c *api.Client, group string) (logOutput, error) {
 	w := bufio.NewWriter(a.stdout)
 	if a.json {
 		buffered := &app{json: true, stdout: w}
-		return logOutput{func(l node.LogLine) error { return buffered.line(l) }, w.Flush}, nil
+		return logOutput{func(l node.LogLine) error { return buffered.line(l) }, w.Flush, func() {}}, nil
 	}
 	s, err := c.Status(ctx)
 	if err != nil {
@@ -140,5 +143,12 @@ func (a *app) logPrinter(ctx context.Context, c *api.Client, group string) (logO
 		alike[m.PeerID] = m.Alike
 	}
 	p := &linePrinter{w: w, self: s.PeerID, alike: alike, colour: a.colour(), zone: time.Local, now: time.Now}
-	return logOutput{p.print, w.Flush}, nil
+	mark := newMarker(func(cursor string) {
+		c.Read(context.WithoutCancel(ctx), group, cursor) // best effort: the line was seen whatever becomes of it
+	})
+	return logOutput{
+		print: func(l node.LogLine) error { mark.printed(l); return p.print(l) },
+		flush: func() error { err := w.Flush(); mark.flushed(); return err },
+		close: mark.close,
+	}, nil
 }

@@ -79,6 +79,9 @@ func showStatus(w io.Writer, s node.Status) {
 	}
 	row(w, "peers", s.Peers)
 	row(w, "groups", s.Groups)
+	if n := words.Unread(s.Unread); n != "" {
+		row(w, "messages", n)
+	}
 	row(w, "version", s.Version)
 	if s.Alarms > 0 {
 		row(w, "alarms", words.Count(s.Alarms, "person", "people")+" signed two different things under one number; `conclave doctor` says who")

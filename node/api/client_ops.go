@@ -154,6 +154,11 @@ func (c *Client) LogAfter(ctx context.Context, group, cursor string) iter.Seq2[n
 	return pages[node.LogLine](ctx, c, "/v1/log", v)
 }
 
+// Read says that the log was read up to the line with that cursor, "" for all.
+func (c *Client) Read(ctx context.Context, group, cursor string) (node.ReadMark, error) {
+	return call[node.ReadMark](ctx, c, http.MethodPut, "/v1/read", readUpTo{group, cursor})
+}
+
 func (c *Client) DM(ctx context.Context, peer, text string) (node.Sent, error) {
 	return post[node.Sent](ctx, c, "/v1/dm", dm{peer, text})
 }

@@ -281,6 +281,8 @@ func talk(t *testing.T, ann, bob *Client, annID, bobID string) {
 		lines, err := bob.Log(ctx, g.GroupID, node.LogQuery{Last: true, Limit: 50})
 		return err == nil && slices.ContainsFunc(lines, func(l node.LogLine) bool { return l.Text != nil && *l.Text == "bob" })
 	})
+	_, err = bob.Read(ctx, g.GroupID, "")
+	must(t, err)
 	all(t, ann.LogAfter(ctx, g.GroupID, ""))
 	all(t, ann.Members(ctx, g.GroupID))
 	all(t, ann.Keys(ctx, g.GroupID))

@@ -51,6 +51,11 @@ type logQuery struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"250" doc:"Lines in a page; held lines and gaps come beside, with the last page"`
 }
 
+type readUpTo struct {
+	Group  string `json:"group" doc:"GROUP"`
+	Cursor string `json:"cursor,omitempty" maxLength:"512" doc:"The last line that was read; without it, all that is there"`
+}
+
 func registerTalk(a huma.API, n *node.Node) {
 	handle(a, http.MethodPost, "/v1/send", "send", "Send messages; each answered is durable",
 		func(ctx context.Context, in *keyed[Send]) (sentAll, error) {
@@ -68,6 +73,10 @@ func registerTalk(a huma.API, n *node.Node) {
 				p.Next = nil // it goes on the other way
 			}
 			return p, nil
+		})
+	handle(a, http.MethodPut, "/v1/read", "read", "Say how far this person has read a group's log; it never goes back",
+		func(ctx context.Context, in *body[readUpTo]) (node.ReadMark, error) {
+			return n.Read(ctx, in.Body.Group, in.Body.Cursor)
 		})
 	handle(a, http.MethodPost, "/v1/dm", "dm", "Open the conversation of two",
 		func(ctx context.Context, in *keyed[dm]) (node.Sent, error) {

@@ -199,6 +199,20 @@ func Out(state, by string) string {
 	return Line(state)
 }
 
+// MostUnread is how many unread messages are counted at most.
+const MostUnread = 100
+
+// Unread says how many messages were not read, "" where that is none.
+func Unread(n int) string {
+	switch {
+	case n == 0:
+		return ""
+	case n >= MostUnread:
+		return fmt.Sprintf("%d+ unread", MostUnread-1)
+	}
+	return fmt.Sprintf("%d unread", n)
+}
+
 // Count is n with the word for one or for many.
 func Count(n int, one, many string) string {
 	if n == 1 {
