@@ -109,6 +109,19 @@ func (a readPeople) run(ctx context.Context, c *api.Client) tea.Msg {
 	return gotPeople{a.gid, members}
 }
 
+// sayRead says that a group's log was read up to a line.
+type (
+	sayRead  struct{ gid, cursor string }
+	saidRead struct{}
+)
+
+func (a sayRead) run(ctx context.Context, c *api.Client) tea.Msg {
+	if _, err := c.Read(ctx, a.gid, a.cursor); err != nil {
+		return failed{a, err}
+	}
+	return saidRead{}
+}
+
 // place says which lines of a log are meant.
 type place int
 

@@ -158,11 +158,11 @@ func (m *model) groupRow(g node.GroupInfo, n int) string {
 	if g.GroupID == m.open {
 		mark = "▸"
 	}
-	row := counted(mark+name, m.unread[g.GroupID], n)
+	row := counted(mark+name, m.unread(g), n)
 	switch {
 	case g.GroupID == m.open:
 		return m.look.chosen.Render(row)
-	case m.unread[g.GroupID] == 0:
+	case m.unread(g) == 0:
 		return m.look.faint.Render(row)
 	}
 	return row
@@ -173,7 +173,7 @@ func counted(name string, count, n int) string {
 	if count == 0 {
 		return fill(name, n)
 	}
-	number := fmt.Sprintf(" %d ", min(count, 9999))
+	number := " " + words.UpTo(count) + " "
 	return fill(name, n-len(number)) + number
 }
 

@@ -9,6 +9,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"conclave/node/api"
+	"conclave/node/api/words"
 )
 
 // model is the screen: the state, a line to write on, and how all is laid out.
@@ -48,7 +49,7 @@ type ticked struct{}
 
 func newModel(ctx context.Context, cfg Config, zone *time.Location, now func() time.Time) *model {
 	m := &model{ctx: ctx, c: cfg.Client, zone: zone, unfolded: map[string]bool{}, rows: map[string][]string{}, draft: map[string]string{}, mono: mono(environment(cfg.Env))}
-	m.state = state{now: now, unread: map[string]int{}, aside: map[string]bool{}, ask: cfg.Ask, notice: cfg.Note, waitFor: cfg.Group}
+	m.state = state{now: now, aside: map[string]bool{}, ask: cfg.Ask, notice: cfg.Note, waitFor: cfg.Group}
 	m.look = newPalette(true, m.mono)
 	m.compose = newCompose()
 	return m
@@ -125,14 +126,14 @@ func (m *model) step(msg tea.Msg) tea.Cmd {
 
 // windowTitle says how much is unread: a screen may lie behind others.
 func (m *model) windowTitle() string {
-	n := m.log.below
-	for _, count := range m.unread {
-		n += count
+	n := 0
+	for _, g := range m.groups {
+		n += m.unread(g)
 	}
 	if n == 0 {
 		return "conclave"
 	}
-	return fmt.Sprintf("conclave (%d)", n)
+	return fmt.Sprintf("conclave (%s)", words.UpTo(n))
 }
 
 func (m *model) View() tea.View {

@@ -53,6 +53,11 @@ func group(gid, name string) node.GroupInfo {
 	return node.GroupInfo{GroupID: gid, Name: name, Role: "owner", Members: 3, E2EE: true, Epoch: &key, Marked: "no", Join: &join}
 }
 
+func unread(g node.GroupInfo, n int) node.GroupInfo {
+	g.Unread = n
+	return g
+}
+
 // see hands the screen messages, and keeps what it wants done.
 func (p *player) see(all ...tea.Msg) {
 	p.t.Helper()
@@ -205,7 +210,7 @@ func talking(t *testing.T, width, height int) *player {
 	info.CannotRead = []string{carolID}
 	p.see(gotGroup{team, info}, gotPeople{team, people()}, gotLog{readLog{gid: team}, conversation()},
 		gotAsked{requests: []node.Request{{GroupID: team, PeerID: frankID, Fingerprint: "1240 470c 4dd3 13f4", Note: "from the meetup"}}},
-		news{texts: map[string]int{book: 12}, groups: map[string]bool{book: true}})
+		gotGroups{[]node.GroupInfo{group(team, "team"), unread(group(book, "book club"), 12)}})
 	p.done()
 	return p
 }

@@ -130,6 +130,45 @@ func TestReadingIsNotMoved(t *testing.T) {
 	p.hides("below")
 }
 
+// What is in view is read, and the node is told; what is not in view is
+// counted, here and where another door reads it.
+func TestUnread(t *testing.T) {
+	lib := newLibrary(1000)
+	p := reading(t, &lib)
+	p.did = nil
+	p.see(gotGroup{team, unread(group(team, "team"), 3)})
+	if got, want := p.done(), fmt.Sprintf("sayRead{gid:%s cursor:%s}", team, lib[999].Cursor); got != want {
+		t.Errorf("did %q, not %q", got, want)
+	}
+	p.see(gotGroup{team, unread(group(team, "team"), 2)})
+	if got := p.done(); got != "" {
+		t.Errorf("while the node is being told: %q", got)
+	}
+	p.see(saidRead{})
+	if got := p.done(); !strings.Contains(got, "sayRead") {
+		t.Errorf("more came while the node was told, and it was not told of that: %q", got)
+	}
+	p.see(saidRead{}, gotGroup{team, group(team, "team")})
+	if got := p.done(); got != "" {
+		t.Errorf("with nothing unread: %q", got)
+	}
+	p.press("pgup", "pgup")
+	p.did = nil
+	all := []node.GroupInfo{unread(group(team, "team"), 1), unread(group(book, "book club"), 100)}
+	p.see(gotGroup{team, all[0]}, gotGroups{all})
+	if got := p.done(); strings.Contains(got, "sayRead") {
+		t.Errorf("out of view: %q", got)
+	}
+	p.shows("team         1 ")
+	p.shows("book club  99+ ")
+	if got := p.View().WindowTitle; got != "conclave (99+)" {
+		t.Errorf("the window is called %q", got)
+	}
+	all[1].Unread = 0 // read elsewhere
+	p.see(gotGroups{all})
+	p.hides("99+")
+}
+
 // A wheel of a mouse, or an impatient finger, costs no more than what is seen.
 func BenchmarkKeys(b *testing.B) {
 	lib := newLibrary(800)

@@ -21,9 +21,10 @@ const (
 	needGroup  // the open one
 	needPeople // its members
 	needTail   // the end of its log
+	needRead   // to say how far it was read
 
-	needAll  = needStatus | needGroups | needAsked | needOpen
-	needOpen = needGroup | needPeople | needTail
+	needAll  = needStatus | needGroups | needAsked | needGroup | needPeople | needTail
+	needOpen = needGroup | needPeople | needTail | needRead
 )
 
 // state is what the screen knows. Its methods only change it; what has to be
@@ -31,7 +32,6 @@ const (
 type state struct {
 	me     string
 	groups []node.GroupInfo
-	unread map[string]int
 	open   string // ID of the group that is shown
 	info   node.GroupInfo
 	people []node.Member
@@ -71,6 +71,7 @@ func (s *state) flush() []action {
 		{needGroup, func() action { return readGroup{s.open} }},
 		{needPeople, func() action { return readPeople{s.open} }},
 		{needTail, func() action { return readLog{s.open, atEnd, ""} }},
+		{needRead, func() action { return sayRead{s.open, s.log.end()} }},
 	} {
 		if now&r.need == 0 {
 			continue
@@ -111,6 +112,7 @@ func (s *state) hear(msg any) bool {
 			if m.info.Members != len(s.people) {
 				s.want(needPeople)
 			}
+			s.noteRead()
 		}
 	case gotPeople:
 		s.running &^= needPeople
@@ -121,6 +123,9 @@ func (s *state) hear(msg any) bool {
 		}
 	case gotLog:
 		s.onLog(m)
+		s.noteRead()
+	case saidRead:
+		s.running &^= needRead
 	case sent:
 		if m.gid == s.open {
 			s.want(needTail | needGroup)
@@ -159,9 +164,7 @@ func (s *state) onNews(n news) {
 		s.want(needAsked | needGroups)
 	}
 	for gid, count := range n.texts {
-		if gid != s.open {
-			s.unread[gid] += count
-		} else if !s.log.following() {
+		if gid == s.open && !s.log.following() {
 			s.log.below += count
 		}
 	}
@@ -200,9 +203,23 @@ func (s *state) show(gid string) {
 			s.info = g
 		}
 	}
-	delete(s.unread, gid)
 	s.running &^= needOpen
-	s.want(needOpen)
+	s.want(needGroup | needPeople | needTail)
+}
+
+// noteRead has the node told that what is in view was read.
+func (s *state) noteRead() {
+	if s.info.Unread > 0 && s.log.following() && s.log.end() != "" {
+		s.want(needRead)
+	}
+}
+
+// unread is how many messages of a group were not read. What is in view is.
+func (s *state) unread(g node.GroupInfo) int {
+	if g.GroupID == s.open && s.log.following() {
+		return 0
+	}
+	return g.Unread
 }
 
 // next opens the group that stands n places further in the list.
@@ -270,6 +287,8 @@ func (s *state) onFailed(m failed) {
 		s.running &^= needGroup
 	case readPeople:
 		s.running &^= needPeople
+	case sayRead:
+		s.running &^= needRead
 	case readLog:
 		s.running &^= needTail
 		s.log.loading = false

@@ -74,6 +74,12 @@ func (w *window) cursors() (first, last string) {
 	return first, last
 }
 
+// end is the cursor of the last line with a place.
+func (w *window) end() string {
+	_, last := w.cursors()
+	return last
+}
+
 // move scrolls by rows, upwards where n is positive; height is the number of
 // rows that line i takes. It returns how many rows it went.
 func (w *window) move(n int, height func(i int) int) (went int) {

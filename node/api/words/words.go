@@ -2,6 +2,7 @@ package words
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -204,13 +205,18 @@ const MostUnread = 100
 
 // Unread says how many messages were not read, "" where that is none.
 func Unread(n int) string {
-	switch {
-	case n == 0:
+	if n == 0 {
 		return ""
-	case n >= MostUnread:
-		return fmt.Sprintf("%d+ unread", MostUnread-1)
 	}
-	return fmt.Sprintf("%d unread", n)
+	return UpTo(n) + " unread"
+}
+
+// UpTo is a number, or that it goes beyond what is counted.
+func UpTo(n int) string {
+	if n >= MostUnread {
+		return fmt.Sprintf("%d+", MostUnread-1)
+	}
+	return strconv.Itoa(n)
 }
 
 // Count is n with the word for one or for many.
