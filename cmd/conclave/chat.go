@@ -124,7 +124,7 @@ func (a *app) chat(ctx context.Context, c *api.Client, o chatOptions) error {
 	if err != nil {
 		return err
 	}
-	cfg := ui.Config{Client: c, Group: gid, Input: a.stdin, Output: a.stdout}
+	cfg := ui.Config{Client: c, Group: gid, Commands: slash{a}, Input: a.stdin, Output: a.stdout}
 	if o.join != "" {
 		peer, group, _ := strings.Cut(o.join, "/")
 		cfg.Ask = &ui.Ask{Peer: peer, Group: group, Note: o.note}

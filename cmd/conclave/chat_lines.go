@@ -5,14 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 
 	ui "conclave/cmd/conclave/screen"
 	"conclave/node"
 	"conclave/node/api"
-	"conclave/node/api/words"
 )
 
 // lineChat is a conversation without a screen: what is said is printed line by
@@ -220,34 +218,25 @@ func (l *lineChat) do(ctx context.Context, text string) error {
 	switch command {
 	case "/plain":
 		return l.say(ctx, rest, true)
-	case "/approve":
-		_, err := l.c.Approve(ctx, l.gid, rest)
-		return err
-	case "/decline":
-		_, err := l.c.Decline(ctx, l.gid, rest)
-		return err
-	case "/verify":
-		v, err := l.c.Verify(ctx, rest, false)
-		if err == nil {
-			fmt.Fprintln(l.stderr, "conclave: safety number", words.Line(v.SafetyNumber))
-		}
-		return err
-	case "/members":
-		return l.members(ctx)
 	case "/help":
-		io.WriteString(l.stderr, lineHelp)
+		l.help()
 		return nil
 	}
-	return &node.Error{Kind: node.KindUsage, Message: "no such command: " + command, Hint: "/help lists them; a text that begins with a slash is typed with two"}
+	says, err := slash{l.app}.Run(ctx, l.gid, text[1:])
+	for line := range strings.Lines(says) {
+		fmt.Fprint(l.stderr, "conclave: ", line)
+	}
+	return err
 }
 
-const lineHelp = `conclave: a line is sent as it is; one that begins with a slash is a command:
-conclave: /plain TEXT       send this line unencrypted: anyone relaying can read it
-conclave: /members          who is here, and who has which key
-conclave: /approve PEER_ID  let somebody in; /decline PEER_ID
-conclave: /verify PEER_ID   the safety number to compare
-conclave: /quit             leave; the group goes on without you
-`
+// help lists what a slash does, here and everywhere.
+func (l *lineChat) help() {
+	fmt.Fprintln(l.stderr, "conclave: a line is sent as it is; one that begins with a slash is a command:")
+	list := append([]ui.Command{{Use: "plain TEXT", About: "send this line unencrypted: anyone relaying can read it"}}, slashed()...)
+	for _, c := range append(list, ui.Command{Use: "quit", About: "leave; the group goes on without you"}) {
+		fmt.Fprintf(l.stderr, "conclave: /%s: %s\n", c.Use, c.About)
+	}
+}
 
 func (l *lineChat) say(ctx context.Context, text string, plain bool) error {
 	<-l.begun // so that what is sent is not taken for history
@@ -261,14 +250,4 @@ func (l *lineChat) say(ctx context.Context, text string, plain bool) error {
 	}
 	l.sentHint(sent)
 	return err
-}
-
-func (l *lineChat) members(ctx context.Context) error {
-	for m, err := range l.c.Members(ctx, l.gid) {
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(l.stderr, "conclave: %s, %s, %s, %s\n", words.Who(m.Name, m.PeerID), words.Role(m.Role), words.Online(m.Online), words.Key(m.Epoch))
-	}
-	return nil
 }

@@ -17,8 +17,7 @@ const completeTimeout = time.Second
 // argument of any command is a file.
 func (a *app) completeGroups(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	const none = cobra.ShellCompDirectiveNoFileComp
-	fields := strings.Fields(cmd.Use)
-	if len(args) > 0 || len(fields) < 2 || strings.Trim(fields[1], "[]") != "GROUP" || a.settle() != nil {
+	if len(args) > 0 || !takesGroup(cmd) || a.settle() != nil {
 		return nil, none
 	}
 	c, err := api.Dial(cmd.Context(), a.home, completeTimeout)
@@ -34,6 +33,12 @@ func (a *app) completeGroups(cmd *cobra.Command, args []string, _ string) ([]str
 		}
 	}
 	return names, none
+}
+
+// takesGroup reports whether a command's first argument is a group.
+func takesGroup(cmd *cobra.Command) bool {
+	fields := strings.Fields(cmd.Use)
+	return len(fields) > 1 && strings.Trim(fields[1], "[]") == "GROUP"
 }
 
 // completeFlag offers the values of a flag that the command has.

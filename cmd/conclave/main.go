@@ -24,19 +24,26 @@ func main() {
 // run executes one command line and returns its exit code.
 func run(ctx context.Context, args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
-	root := newRoot(a)
-	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
-	if err == nil {
+	e := a.execute(ctx, args)
+	if e == nil {
 		return 0
 	}
-	e := asError(ctx, err)
 	a.json = a.json || e.Kind == node.KindUsage && wantsJSON(args)
 	a.report(e)
 	return exitCode(e.Kind)
+}
+
+// execute carries out one command line; nil is success.
+func (a *app) execute(ctx context.Context, args []string) *node.Error {
+	root := newRoot(a)
+	root.SetArgs(args)
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	if err := root.ExecuteContext(ctx); err != nil {
+		return asError(ctx, err)
+	}
+	return nil
 }
 
 // wantsJSON looks for --json by itself, for the errors of a command line that

@@ -42,13 +42,13 @@ func list[T any](items iter.Seq2[T, error]) (all []T, err error) {
 }
 
 type (
-	readStatus struct{}
+	readSelf   struct{}
 	readGroups struct{}
 	readAsked  struct{}
 	readGroup  struct{ gid string }
 	readPeople struct{ gid string }
 
-	gotStatus struct{ status node.Status }
+	gotSelf   struct{ me node.Profile }
 	gotGroups struct{ groups []node.GroupInfo }
 	gotAsked  struct {
 		requests    []node.Request
@@ -65,12 +65,12 @@ type (
 	}
 )
 
-func (a readStatus) run(ctx context.Context, c *api.Client) tea.Msg {
-	s, err := c.Status(ctx)
+func (a readSelf) run(ctx context.Context, c *api.Client) tea.Msg {
+	me, err := c.Profile(ctx)
 	if err != nil {
 		return failed{a, err}
 	}
-	return gotStatus{s}
+	return gotSelf{me}
 }
 
 func (a readGroups) run(ctx context.Context, c *api.Client) tea.Msg {

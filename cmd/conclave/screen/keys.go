@@ -6,7 +6,6 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"conclave/node"
-	"conclave/node/api/words"
 )
 
 // Keys that decide something are chords: a request comes up while somebody is
@@ -18,6 +17,9 @@ func (m *model) onKey(k tea.KeyPressMsg) tea.Cmd {
 	if name != "ctrl+c" {
 		m.leaving = false
 	}
+	if name != "enter" {
+		m.sure = ""
+	}
 	m.notice = ""
 	defer m.fetch()
 	switch m.over.kind {
@@ -26,16 +28,15 @@ func (m *model) onKey(k tea.KeyPressMsg) tea.Cmd {
 		m.onSearchKey(k)
 		return nil
 	default:
-		m.onOverlayKey(name)
-		return nil
+		return m.onOverlayKey(name)
 	}
 	switch name {
 	case "ctrl+c", "ctrl+q":
 		return m.leave()
 	case "enter":
-		m.send()
+		return m.send()
 	case "ctrl+j", "alt+enter", "shift+enter":
-		m.compose.InsertString("\n")
+		m.insert("\n")
 	case "ctrl+p":
 		m.plain = !m.plain
 	case "ctrl+y":
@@ -45,7 +46,9 @@ func (m *model) onKey(k tea.KeyPressMsg) tea.Cmd {
 	case "ctrl+v":
 		m.verify()
 	case "tab":
-		m.turn(1)
+		if !m.complete() {
+			m.turn(1)
+		}
 	case "shift+tab":
 		m.turn(-1)
 	case "pgup":
@@ -70,96 +73,13 @@ func (m *model) onKey(k tea.KeyPressMsg) tea.Cmd {
 	return nil
 }
 
-// write gives a key to the line that is written.
-func (m *model) write(k tea.KeyPressMsg) tea.Cmd {
-	empty := m.compose.Value() == ""
-	switch name := k.String(); {
-	case empty && name == "?":
-		m.over = overlay{kind: "help"}
-		return nil
-	case empty && name == "up":
-		m.scroll(1)
-		return nil
-	case empty && name == "down":
-		m.scroll(-1)
-		return nil
-	}
-	if t := k.Key().Text; t != "" && !isASCII(t) {
-		m.compose.InsertString(settle(words.Line(t)))
-		return nil
-	}
-	var cmd tea.Cmd
-	m.compose, cmd = m.compose.Update(k)
-	return cmd
-}
-
-// onPaste adds what was pasted, made safe to show.
-func (m *model) onPaste(p tea.PasteMsg) tea.Cmd {
-	text := settle(words.Text(p.Content, ""))
-	switch {
-	case m.over.kind != "":
-	case len(m.compose.Value())+len(text) > longest:
-		m.notice = "not pasted: a message has at most 32 KiB"
-	default:
-		m.compose.InsertString(text)
-	}
-	return nil
-}
-
 // leave ends the screen; where something is written only the second time.
 func (m *model) leave() tea.Cmd {
-	if strings.TrimSpace(m.compose.Value()) != "" && !m.leaving {
+	if (m.sending > 0 || strings.TrimSpace(m.compose.Value()) != "") && !m.leaving {
 		m.leaving, m.notice = true, "what you wrote is not sent; the same key again leaves"
 		return nil
 	}
 	return tea.Quit
-}
-
-// send sends what is written. In a group whose encryption is off the line goes
-// out only if the author said so, for it or for the group.
-func (m *model) send() {
-	text := strings.TrimRight(m.compose.Value(), "\n ")
-	switch {
-	case text == "":
-		return
-	case m.open == "":
-		m.notice = "no group is open"
-		return
-	case len(text) > longest:
-		m.notice = "too long: a message has at most 32 KiB"
-		return
-	}
-	m.do(send{m.open, text, m.plain})
-	m.compose.Reset()
-	m.plain = false
-	m.toEnd()
-}
-
-const longest = 32 << 10 // bytes of a message
-
-// giveBack puts a text that could not be sent where it was written: before what
-// has been written since.
-func (m *model) giveBack(a send) {
-	if a.gid != m.open {
-		m.draft[a.gid] = strings.TrimRight(a.text+"\n"+m.draft[a.gid], "\n")
-		return
-	}
-	now := m.compose.Value()
-	m.compose.Reset()
-	m.compose.InsertString(strings.TrimRight(a.text+"\n"+now, "\n"))
-	if !m.info.E2EE && !a.plain {
-		m.notice = "not sent: encryption is off here; ctrl+p and enter send it PLAIN"
-	}
-}
-
-// turn opens another group; what was begun in this one waits.
-func (m *model) turn(n int) {
-	m.draft[m.open] = m.compose.Value()
-	m.next(n)
-	m.rows = map[string][]string{}
-	m.compose.Reset()
-	m.compose.InsertString(m.draft[m.open])
-	m.plain = false
 }
 
 // decide answers what stands above the line: a request or an invitation.
@@ -178,7 +98,7 @@ func (m *model) decide(yes bool) {
 		m.do(accept{o.invite.InviteID})
 	default:
 		m.aside[o.invite.InviteID] = true
-		m.notice = "put aside; `conclave invites` still lists it"
+		m.notice = "put aside; /invites still lists it"
 	}
 	m.drop()
 }
@@ -198,19 +118,19 @@ func (m *model) askNumber(peer string) {
 	m.do(readNumber{peer: peer})
 }
 
-func (m *model) onOverlayKey(name string) {
+func (m *model) onOverlayKey(name string) tea.Cmd {
 	others := m.others()
+	step := map[string]int{"up": -1, "down": 1, "pgup": -m.page(), "pgdown": m.page()}[name]
 	switch {
 	case m.over.kind == "verify" && name == "ctrl+y" && m.over.number.v.SafetyNumber != "":
 		m.do(readNumber{peer: m.over.number.peer, mark: true})
-	case m.over.kind == "help" && (name == "up" || name == "down" || name == "pgup" || name == "pgdown"),
-		m.over.kind == "people" && (name == "up" || name == "down"):
-		d := map[string]int{"up": -1, "down": 1, "pgup": -10, "pgdown": 10}[name]
-		limit := len(others) - 1
-		if m.over.kind == "help" {
-			limit = len(help())
-		}
-		m.over.scroll = max(0, min(m.over.scroll+d, limit))
+	case m.over.wide() && step != 0:
+		m.over.scroll = max(0, min(m.over.scroll+step, len(m.wideRows())-m.bodyHeight()))
+	case m.over.kind == "people" && (name == "up" || name == "down"):
+		m.over.scroll = max(0, min(m.over.scroll+step, len(others)-1))
+	case m.over.kind == "answer" && name == "c":
+		m.notice = "copied, where the terminal allows it"
+		return tea.SetClipboard(m.over.answer)
 	case m.over.kind == "verify" && name != "esc" && name != "enter" && name != "ctrl+c": // what was meant for the line
 	case m.over.kind == "people" && (name == "v" || name == "enter" || name == "ctrl+v") && len(others) > 0:
 		m.askNumber(others[min(m.over.scroll, len(others)-1)].PeerID)
@@ -221,6 +141,7 @@ func (m *model) onOverlayKey(name string) {
 	default:
 		m.over = overlay{}
 	}
+	return nil
 }
 
 // others are the members of the open group without oneself.

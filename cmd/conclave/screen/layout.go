@@ -42,6 +42,9 @@ func (m *model) bodyHeight() int {
 // it is.
 func (m *model) layout() (string, *tea.Cursor) {
 	groups, middle, people := m.columns()
+	if m.over.wide() {
+		groups, middle, people = 0, m.width, 0
+	}
 	body := m.bodyHeight()
 	left := column(m.groupRows(groups), body)
 	center := column(m.centre(middle, body), body)
@@ -108,7 +111,10 @@ func padded(s string, n int) string {
 }
 
 func (m *model) titleRow() string {
-	const ending = "? help "
+	ending := "? help "
+	if n := m.allUnread(); n > 0 && m.width < groupsFrom {
+		ending = "+" + words.UpTo(n) + " " + ending // the list of groups does not say it
+	}
 	title := m.title()
 	head := " conclave   "
 	if m.width < groupsFrom {
@@ -220,14 +226,22 @@ func (m *model) personRow(p node.Member, n int, alike bool) string {
 func (m *model) bars() []string {
 	var rows []string
 	if m.lost != nil {
-		rows = append(rows, m.look.alarm.Render(fill(" the node does not answer; trying again · "+problem(m.lost), m.width)))
+		text := " the node does not answer; trying again · "
+		if m.sending > 0 {
+			text += words.Count(m.sending, "message waits", "messages wait") + " here, not sent · "
+		}
+		rows = append(rows, m.look.alarm.Render(fill(text+problem(m.lost), m.width)))
 	}
 	if o := m.first(); !o.none() {
 		rows = append(rows, m.offerRows(o)...)
 	}
 	if o := m.first(); o.none() && m.info.Members == 1 && m.info.Join != nil {
 		owner, id, _ := strings.Cut(words.Line(*m.info.Join), "/")
-		for _, r := range wrap(" others join with: conclave chat --join "+owner+"/"+shortID(id), m.width) {
+		text := " others join with this, or by a /link:\n conclave chat --join " + owner + "/" + shortID(id)
+		if m.self.Name == nil {
+			text = " you have no name yet: /name NAME\n" + text
+		}
+		for _, r := range wrap(text, m.width) {
 			rows = append(rows, m.look.faint.Render(fill(r, m.width)))
 		}
 	}
@@ -270,6 +284,9 @@ func (m *model) offerRows(o offer) []string {
 // readersRows say who can read what is being written.
 func (m *model) readersRows() []string {
 	look := m.look.faint
+	if isCommand(m.compose.Value()) {
+		return m.commandRows()
+	}
 	if !m.info.E2EE || m.plain {
 		look = m.look.plain
 	}
@@ -314,8 +331,8 @@ func (m *model) makeRows(v *lineView, i int) []string {
 // centre is the conversation, or what stands in its place.
 func (m *model) centre(n, height int) []string {
 	switch m.over.kind {
-	case "help":
-		return scrolled(helpRows(n, m.look), m.over.scroll)
+	case "help", "commands", "answer":
+		return m.scrolled(m.wideRows(), height)
 	case "people":
 		return m.peoplePanel(n)
 	case "groups":

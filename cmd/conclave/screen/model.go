@@ -3,6 +3,8 @@ package screen
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"charm.land/bubbles/v2/textarea"
@@ -31,16 +33,24 @@ type model struct {
 	rows          map[string][]string // of the lines that were looked at
 	search        finding
 	marked        string // cursor of the line that a search brought up
-	leaving       bool   // the person was warned that something is written
+	leaving       bool   // the person was warned that something is not sent
+	commands      []Command
+	perform       Commands
+	sure          string // a command that is carried out when it is asked for again
+	sending       int    // texts that the node has not answered for
 }
 
 // overlay is what stands in place of the conversation.
 type overlay struct {
-	kind   string // "", help, people, groups, search or verify
+	kind   string // "", help, commands, answer, people, groups, search or verify
 	number gotNumber
-	name   string // of who is verified
+	name   string // of who is verified, or of what was asked
+	answer string
 	scroll int
 }
+
+// wide reports whether it takes the place of the lists too.
+func (o overlay) wide() bool { return o.kind == "help" || o.kind == "commands" || o.kind == "answer" }
 
 // pulse is how often presence is read again: nobody reports it.
 const pulse = 3 * time.Second
@@ -52,6 +62,11 @@ func newModel(ctx context.Context, cfg Config, zone *time.Location, now func() t
 	m.state = state{now: now, aside: map[string]bool{}, ask: cfg.Ask, notice: cfg.Note, waitFor: cfg.Group}
 	m.look = newPalette(true, m.mono)
 	m.compose = newCompose()
+	m.commands, m.perform = ownCommands(), cfg.Commands
+	if m.perform != nil {
+		m.commands = append(m.commands, m.perform.List()...)
+	}
+	slices.SortFunc(m.commands, func(a, b Command) int { return strings.Compare(a.Use, b.Use) })
 	return m
 }
 
@@ -112,11 +127,14 @@ func (m *model) step(msg tea.Msg) tea.Cmd {
 		m.onFound(msg)
 	case gotAround:
 		m.onAround(msg)
+	case performed:
+		m.onPerformed(msg)
+	case sent:
+		m.sending--
+		m.hear(msg)
 	case failed:
 		m.hear(msg)
-		if a, ok := msg.from.(send); ok {
-			m.giveBack(a)
-		}
+		m.onUndone(msg.from)
 	default:
 		m.hear(msg)
 	}
@@ -124,12 +142,17 @@ func (m *model) step(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
-// windowTitle says how much is unread: a screen may lie behind others.
-func (m *model) windowTitle() string {
-	n := 0
+// allUnread is how many messages wait in all groups.
+func (m *model) allUnread() (n int) {
 	for _, g := range m.groups {
 		n += m.unread(g)
 	}
+	return n
+}
+
+// windowTitle says how much is unread: a screen may lie behind others.
+func (m *model) windowTitle() string {
+	n := m.allUnread()
 	if n == 0 {
 		return "conclave"
 	}

@@ -41,9 +41,9 @@ type player struct {
 func newPlayer(t *testing.T, width, height int) *player {
 	t.Helper()
 	p := &player{t: t, clock: noon}
-	p.model = newModel(context.Background(), Config{Env: []string{"NO_COLOR=1"}}, time.UTC, func() time.Time { return p.clock })
+	p.model = newModel(context.Background(), Config{Env: []string{"NO_COLOR=1"}, Commands: caller{}}, time.UTC, func() time.Time { return p.clock })
 	p.see(tea.WindowSizeMsg{Width: width, Height: height}, news{all: true},
-		gotStatus{node.Status{PeerID: aliceID}},
+		gotSelf{node.Profile{PeerID: aliceID, Name: ptr("alice"), Fingerprint: "9a1c 0f4e"}},
 		gotGroups{[]node.GroupInfo{group(team, "team"), group(book, "book club")}})
 	return p
 }
@@ -94,7 +94,7 @@ func (p *player) done() string {
 	var out []string
 	for _, a := range p.did {
 		switch a.(type) {
-		case readStatus, readGroups, readAsked, readGroup, readPeople:
+		case readSelf, readGroups, readAsked, readGroup, readPeople:
 		default:
 			out = append(out, fmt.Sprintf("%T%+v", a, a))
 		}
@@ -491,7 +491,7 @@ func TestInvitations(t *testing.T) {
 func TestJoining(t *testing.T) {
 	p := &player{t: t, clock: noon}
 	p.model = newModel(context.Background(), Config{Ask: &Ask{Peer: bobID, Group: "chess"}}, time.UTC, func() time.Time { return p.clock })
-	p.see(tea.WindowSizeMsg{Width: 80, Height: 24}, news{all: true}, gotStatus{node.Status{PeerID: aliceID}})
+	p.see(tea.WindowSizeMsg{Width: 80, Height: 24}, news{all: true}, gotSelf{node.Profile{PeerID: aliceID, Name: ptr("alice"), Fingerprint: "9a1c 0f4e"}})
 	if got := p.done(); got != "ask{Ask:{Peer:"+bobID+" Group:chess Note:}}" {
 		t.Fatalf("did %s", got)
 	}

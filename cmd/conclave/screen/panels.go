@@ -22,8 +22,9 @@ func help() [][2]string {
 		{"ctrl+o", "unfold a long message, fold it again"},
 		{"f2", "members: presence, role, key, verified"},
 		{"f3", "groups"},
-		{"? or f1", "this help; any key closes it"},
-		{"ctrl+c", "leave; the group goes on without you"},
+		{"? or f1", "this help"},
+		{"/", "commands: invite, kick, name, keys …; /help lists them"},
+		{"ctrl+c, ctrl+d", "leave the screen; your groups go on"},
 		{"", ""},
 		{"✓", "has left; ✓✓ is with everyone it is for; ✓ 2/5 so far"},
 		{"held", "kept here, not sent; the reason stands below it"},
@@ -35,10 +36,29 @@ func help() [][2]string {
 	}
 }
 
-func helpRows(n int, look palette) []string {
-	const keyWide = 19
-	rows := []string{look.chosen.Render(fill(" keys and signs", n))}
-	for _, h := range help() {
+// wideRows are the rows of what takes the whole width.
+func (m *model) wideRows() []string {
+	n, head := m.width, " keys and signs"
+	list := help()
+	switch m.over.kind {
+	case "answer":
+		rows := []string{m.look.chosen.Render(fill(" "+settle(m.over.name)+" · c copies, esc", n))}
+		return append(rows, wrap(m.over.answer, n)...)
+	case "commands":
+		head, list = " commands", nil
+		for _, c := range m.commands {
+			list = append(list, [2]string{"/" + c.Use, c.About})
+		}
+	}
+	return tableRows(append([][2]string{{head, "up, down, esc"}}, list...), n, m.look)
+}
+
+// tableRows are two columns, or where there is no room for that one below the
+// other; the first row is a heading.
+func tableRows(list [][2]string, n int, look palette) []string {
+	const keyWide = 24
+	rows := []string{look.chosen.Render(fill(list[0][0]+" · "+list[0][1], n))}
+	for _, h := range list[1:] {
 		if n < 2*keyWide {
 			rows = append(rows, look.chosen.Render(clip(" "+h[0], n)))
 			for _, r := range wrap(h[1], n-3) {
@@ -57,11 +77,18 @@ func helpRows(n int, look palette) []string {
 	return rows
 }
 
-func scrolled(rows []string, by int) []string { return rows[min(by, len(rows)):] }
+// scrolled is what is seen of rows, and that there are more.
+func (m *model) scrolled(rows []string, height int) []string {
+	rows = rows[min(m.over.scroll, len(rows)):]
+	if len(rows) > height {
+		rows = append(rows[:height-1:height-1], m.look.faint.Render(" ↓ more"))
+	}
+	return rows
+}
 
 // peoplePanel lists the members to choose from.
 func (m *model) peoplePanel(n int) []string {
-	rows := []string{m.look.chosen.Render(fill(" members · up, down, v: safety number, esc", n)), ""}
+	rows := []string{m.look.chosen.Render(fill(" members · v: safety number · esc", n)), ""}
 	for _, p := range m.people {
 		if p.Self {
 			rows = append(rows, "  "+m.personRow(p, min(n-2, 60), m.alike[p.PeerID]))
@@ -121,9 +148,12 @@ func (m *model) emptyPanel(n int) []string {
 		}
 		text = []string{"", "Looking for " + whom + " …"}
 	case m.waitFor != "":
-		text = []string{"", "Asked to join; waiting for the answer.", "", "Whoever decides sees your fingerprint. Yours ends in " + words.Fingerprint(m.me) + "; `conclave id` shows all of it."}
+		text = []string{"", "Asked to join; waiting for the answer.", "", "Whoever decides sees " + words.Who(value(m.self.Name), m.me) + " and your fingerprint, to compare with you:", "", "  " + words.Line(m.self.Fingerprint)}
+		if m.self.Name == nil {
+			text = append(text, "", "You have no name yet: /name NAME")
+		}
 	case len(m.groups) == 0:
-		text = []string{"", "No group yet. Create one:", "", "  conclave chat NAME --create", "", "or ask to be let into one:", "", "  conclave chat --join PEER_ID/NAME", "", "Others reach you by your peer ID:", "", "  " + m.me}
+		text = []string{"", "No group yet. Create one:", "", "  /create NAME", "", "or ask to be let into one:", "", "  /join PEER_ID/NAME", "", "Others reach you by your peer ID:", "", m.me}
 	}
 	var rows []string
 	for _, t := range text {

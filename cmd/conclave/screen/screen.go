@@ -24,6 +24,8 @@ type Config struct {
 	Ask    *Ask        // a request to join that is made first
 	Note   string      // something to say at first
 
+	Commands Commands // what lines behind a slash do, beyond what the screen does itself; nil for none
+
 	Input  io.Reader
 	Output io.Writer
 	Env    []string

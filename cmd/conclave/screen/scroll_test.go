@@ -69,8 +69,8 @@ func (p *player) serve(lib *library) {
 				p.see(gotGroups{[]node.GroupInfo{group(team, "team")}})
 			case readAsked:
 				p.see(gotAsked{})
-			case readStatus:
-				p.see(gotStatus{node.Status{PeerID: aliceID}})
+			case readSelf:
+				p.see(gotSelf{node.Profile{PeerID: aliceID, Name: ptr("alice"), Fingerprint: "9a1c 0f4e"}})
 			}
 		}
 	}

@@ -15,7 +15,7 @@ import (
 type need uint
 
 const (
-	needStatus need = 1 << iota
+	needSelf need = 1 << iota
 	needGroups
 	needAsked
 	needGroup  // the open one
@@ -23,7 +23,7 @@ const (
 	needTail   // the end of its log
 	needRead   // to say how far it was read
 
-	needAll  = needStatus | needGroups | needAsked | needGroup | needPeople | needTail
+	needAll  = needSelf | needGroups | needAsked | needGroup | needPeople | needTail
 	needOpen = needGroup | needPeople | needTail | needRead
 )
 
@@ -31,6 +31,7 @@ const (
 // done outside collects in out.
 type state struct {
 	me     string
+	self   node.Profile // of the same
 	groups []node.GroupInfo
 	open   string // ID of the group that is shown
 	info   node.GroupInfo
@@ -65,7 +66,7 @@ func (s *state) flush() []action {
 		need
 		make func() action
 	}{
-		{needStatus, func() action { return readStatus{} }},
+		{needSelf, func() action { return readSelf{} }},
 		{needGroups, func() action { return readGroups{} }},
 		{needAsked, func() action { return readAsked{} }},
 		{needGroup, func() action { return readGroup{s.open} }},
@@ -96,9 +97,9 @@ func (s *state) hear(msg any) bool {
 	switch m := msg.(type) {
 	case news:
 		s.onNews(m)
-	case gotStatus:
-		s.running &^= needStatus
-		s.me = m.status.PeerID
+	case gotSelf:
+		s.running &^= needSelf
+		s.self, s.me = m.me, m.me.PeerID
 	case gotGroups:
 		s.running &^= needGroups
 		s.onGroups(m.groups)
@@ -277,8 +278,8 @@ func (s *state) onLog(m gotLog) {
 // again with the next news.
 func (s *state) onFailed(m failed) {
 	switch a := m.from.(type) {
-	case readStatus:
-		s.running &^= needStatus
+	case readSelf:
+		s.running &^= needSelf
 	case readGroups:
 		s.running &^= needGroups
 	case readAsked:
@@ -293,7 +294,7 @@ func (s *state) onFailed(m failed) {
 		s.running &^= needTail
 		s.log.loading = false
 	case ask:
-		if k := node.KindOf(m.err); k == node.TimedOut || k == node.NoNode {
+		if k := node.KindOf(m.err); s.ask != nil && (k == node.TimedOut || k == node.NoNode) {
 			s.notice = "not found yet; still looking"
 			if k == node.TimedOut {
 				s.do(a)
