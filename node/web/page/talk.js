@@ -85,9 +85,16 @@ class Talk extends HTMLElement {
     const fresh = await this.read({ last: true }).catch(() => null);
     if (!fresh || !fresh.length) return;
     const from = this.lines.findIndex((l) => l.cursor === fresh[0].cursor);
-    this.lines = from < 0 ? fresh : [...this.lines.slice(0, from), ...fresh].slice(-most);
+    const all = from < 0 ? fresh : [...this.lines.slice(0, from), ...fresh];
+    const near = this.near();
+    if (!near && (from < 0 || all.length > most)) {
+      this.atEnd = false; // who reads further up keeps what is there
+      return;
+    }
+    this.lines = all.slice(-most);
     if (from < 0) this.begun = fresh.length < page;
-    this.draw(this.near());
+    else if (all.length > most) this.begun = false;
+    this.draw(near);
   }
 
   changed(gid, line) {
@@ -124,13 +131,10 @@ class Talk extends HTMLElement {
     const before = await this.read({ before: this.lines[0].cursor });
     if (!before) return;
     if (before.length < page) this.begun = true;
-    const mark = this.log.scrollHeight - this.log.scrollTop;
     const all = [...before, ...this.lines];
     if (all.length > most) this.atEnd = false;
     this.lines = all.slice(0, most);
     this.draw();
-    if (this.lines.length === all.length) this.log.scrollTop = this.log.scrollHeight - mark;
-    else this.keep(before.length);
   }
 
   async later() {
@@ -140,20 +144,22 @@ class Talk extends HTMLElement {
     const all = [...this.lines, ...after];
     this.lines = all.slice(-most);
     if (all.length > most) this.begun = false;
-    const top = this.row(all.length - this.lines.length);
     this.draw();
-    top?.scrollIntoView?.({ block: "end" });
   }
 
-  keep(n) {
-    this.row(n)?.scrollIntoView({ block: "start" });
+  // firstSeen is the line at the upper edge, and how far below it that begins.
+  firstSeen() {
+    const edge = this.log.getBoundingClientRect().top;
+    for (const e of this.list.children) {
+      const { top, bottom } = e.getBoundingClientRect();
+      if (e.dataset.c && bottom > edge) return { c: e.dataset.c, top: top - edge };
+    }
+    return null;
   }
 
-  row(n) {
-    return this.log.querySelectorAll("li[data-c]")[n];
-  }
-
+  // draw shows the lines, and leaves what is being read where it is.
   draw(toEnd = false) {
+    const seen = toEnd ? null : this.firstSeen();
     const old = new Map([...this.list.children].map((e) => [e.line, e]));
     const rows = [];
     let last = "";
@@ -176,7 +182,9 @@ class Talk extends HTMLElement {
       at.remove();
       at = next;
     }
+    const row = seen && this.list.querySelector(`[data-c="${seen.c}"]`);
     if (toEnd) this.log.scrollTop = this.log.scrollHeight;
+    else if (row) this.log.scrollTop += row.getBoundingClientRect().top - this.log.getBoundingClientRect().top - seen.top;
     this.stuck = this.near() && this.atEnd;
     this.newest.hidden = this.stuck;
   }
