@@ -51,6 +51,17 @@ func (m *Machine) Removed(p PeerID) bool { return m.st.removed(p) }
 // Banned reports whether p is banned.
 func (m *Machine) Banned(p PeerID) bool { return m.st.banned(p) }
 
+// Banished lists all who are banned, members once or not.
+func (m *Machine) Banished() (out []PeerID) {
+	for p := range m.st.removals {
+		if m.st.banned(p) {
+			out = append(out, p)
+		}
+	}
+	slices.SortFunc(out, PeerID.Compare)
+	return out
+}
+
 // Local returns what this node alone decided.
 func (m *Machine) Local() Local { return m.local }
 

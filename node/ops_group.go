@@ -283,7 +283,7 @@ func (n *Node) Keys(ctx context.Context, ref string) ([]Key, error) {
 		members := m.Members()
 		for _, e := range m.Epochs() {
 			k := Key{
-				GroupID: r.gid.String(), Epoch: e.Gen, EID: e.EID.String(), MintedBy: e.Author.String(),
+				GroupID: r.gid.String(), Epoch: e.Gen, EID: e.EID.String(), MintedBy: e.Author.String(), Time: timeText(e.Time),
 				Reason: e.Reason.String(), Holders: []string{}, Missing: []string{}, Current: e.Current,
 			}
 			for _, p := range members {

@@ -75,6 +75,10 @@ func (c *Client) Members(ctx context.Context, group string) iter.Seq2[node.Membe
 	return pages[node.Member](ctx, c, "/v1/members", url.Values{"group": {group}})
 }
 
+func (c *Client) Outsiders(ctx context.Context, group string) iter.Seq2[node.Outsider, error] {
+	return pages[node.Outsider](ctx, c, "/v1/outsiders", url.Values{"group": {group}})
+}
+
 func (c *Client) CreateLink(ctx context.Context, group string, o node.LinkOptions) (node.Link, error) {
 	return post[node.Link](ctx, c, "/v1/links", linkAdd{group, o})
 }

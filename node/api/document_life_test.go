@@ -24,6 +24,9 @@ func life(t *testing.T, ann, bob *Client, annID, bobID string) {
 	must(t, err)
 	_, err = ann.Invite(ctx, g.GroupID, bobID)
 	must(t, err)
+	if out := all(t, ann.Outsiders(ctx, g.GroupID)); len(out) != 1 || out[0].PeerID != bobID || out[0].State != "invited" || out[0].Member {
+		t.Errorf("who is invited: %+v", out)
+	}
 	_, err = ann.WithdrawInvite(ctx, g.GroupID, bobID)
 	must(t, err)
 	_, err = bob.Join(ctx, Join{Peer: annID, Group: g.GroupID})

@@ -364,6 +364,9 @@ func rule(t *testing.T, ann, bob *Client, annID, bobID string) {
 	do("kick", err)
 	_, err = ann.Ban(ctx, g.GroupID, bobID)
 	do("ban", err)
+	if out := all(t, ann.Outsiders(ctx, g.GroupID)); len(out) != 1 || out[0].PeerID != bobID || out[0].State != "banned" || !out[0].Member {
+		t.Errorf("who is out: %+v", out)
+	}
 	_, err = ann.Unban(ctx, g.GroupID, bobID)
 	do("unban", err)
 	_, err = ann.ProveRemoval(ctx, g.GroupID, bobID)

@@ -105,6 +105,14 @@ func registerPeople(a huma.API, n *node.Node) {
 			}
 			return cut(all, in.Paging, func(m node.Member) string { return m.PeerID })
 		})
+	handle(a, http.MethodGet, "/v1/outsiders", "listOutsiders", "Who is out of a group or banned from it, and whom this person has invited",
+		func(ctx context.Context, in *memberList) (page[node.Outsider], error) {
+			all, err := n.Outsiders(ctx, in.Group)
+			if err != nil {
+				return page[node.Outsider]{}, err
+			}
+			return cut(all, in.Paging, func(o node.Outsider) string { return o.PeerID })
+		})
 }
 
 func registerRequests(a huma.API, n *node.Node) {

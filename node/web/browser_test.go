@@ -157,6 +157,7 @@ func (v *visitor) types(label, text string) {
 // says writes a line into the conversation and sends it by Enter.
 func (v *visitor) says(text string) {
 	v.t.Helper()
+	v.until("no panel lies over the conversation", `!document.querySelector("dialog[open]")`)
 	eval[bool](v, `(document.querySelector("textarea").focus(), true)`)
 	must(v.t, chromedp.Do(v.ctx, chromedp.KeyEvent(text+"\r")))
 }

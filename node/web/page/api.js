@@ -43,6 +43,7 @@ const query = (q) => (q ? "?" + new URLSearchParams(Object.entries(q).filter(([,
 
 export const get = async (path, q) => (await ask("GET", path + query(q))).json();
 export const put = async (path, body) => (await ask("PUT", path, body)).json();
+export const patch = async (path, body) => (await ask("PATCH", path, body)).json();
 export const post = async (path, body = {}, extra) => (await ask("POST", path, body, extra)).json();
 
 // all walks a list page by page.

@@ -1,9 +1,9 @@
 // The frame: signing in, the list of groups, and which parts are in view.
 import { enter, forget, signedIn } from "./api.js";
-import { fill, h, problem, safe, who } from "./dom.js";
+import { arrows, fill, h, place, problem, safe, who } from "./dom.js";
 import { begin, on, state } from "./store.js";
 import { load, w } from "./words.js";
-import { askCreate, askJoin, askName, showHealth, showNearby } from "./panels.js";
+import { askCreate, askJoin, askName, askTalk, showHealth, showInvitation, showJoin, showNearby } from "./panels.js";
 import "./people.js";
 import "./talk.js";
 
@@ -53,8 +53,21 @@ class App extends HTMLElement {
       if (what === "groups" && !this.gid && this.first()) this.select(this.first());
     });
     document.addEventListener("keydown", (e) => this.key(e));
-    document.addEventListener("show", (e) => this.setAttribute("view", e.detail));
+    arrows(this.list, ".row");
+    document.addEventListener("show", (e) => this.view(e.detail));
     document.addEventListener("choose", (e) => this.go(e.detail));
+  }
+
+  // view shows a part, where not all have room, with the focus in it, and on the
+  // way back where it was.
+  view(part) {
+    const back = part === "people" ? place() : null;
+    this.setAttribute("view", part);
+    if (this.contains(document.activeElement) && !document.activeElement.checkVisibility()) {
+      const to = { people: this.people, talk: this.talk, groups: this.list }[part];
+      if (!(part === "talk" && this.before?.())) [...to.querySelectorAll("[aria-current], textarea, button")].find((e) => e.checkVisibility())?.focus();
+    }
+    this.before = back;
   }
 
   chosen() {
@@ -63,25 +76,25 @@ class App extends HTMLElement {
   }
 
   first() {
-    return matchMedia("(min-width: 700px)").matches ? state.groups[0]?.group_id : null;
+    return matchMedia("(min-width: 700px)").matches ? state.groups.find((g) => g.role !== "none")?.group_id : null;
   }
 
   go(gid) {
-    if (location.hash === "#g=" + gid) this.enter(gid);
-    else location.hash = "g=" + gid;
+    if (gid && gid !== this.chosen()) history.pushState(null, "", "#g=" + gid);
+    this.enter(gid);
   }
 
   // enter goes to where one writes: not by touch, where a keyboard would come up.
   enter(gid) {
     this.select(gid);
-    if (!matchMedia("(pointer: coarse)").matches) this.talk.text?.focus();
+    if (!matchMedia("(pointer: coarse)").matches) this.talk.compose.text.focus();
   }
 
   select(gid) {
     this.gid = gid;
     state.unread.delete(gid);
     state.epoch = null;
-    this.setAttribute("view", gid ? "talk" : "groups");
+    this.view(gid ? "talk" : "groups");
     this.talk.show(gid);
     this.people.show(gid);
     this.drawList();
@@ -95,11 +108,12 @@ class App extends HTMLElement {
       h("button", { type: "button", class: "row me", onclick: askName }, h("span", {}, "you are ", who(state.name, state.self || ""))),
       ...state.groups.map((g) => this.row(g)),
       state.groups.length ? null : this.empty(),
-      ...state.invitations.map((i) => h("button", { type: "button", class: "row call", onclick: () => this.invited(i) }, h("span", { class: "name" }, "Invitation: ", h("bdi", {}, safe(i.name))))),
-      ...state.joins.filter((j) => j.state !== "joined").map((j) => h("p", { class: "row waiting" }, w("join." + j.state), j.peer_id ? [" ", who("", j.peer_id)] : null)),
+      ...state.invitations.map((i) => h("button", { type: "button", class: "row call", "data-key": i.invite_id, onclick: () => showInvitation(i) }, h("span", { class: "name" }, "Invitation: ", h("bdi", {}, safe(i.name))))),
+      ...state.joins.filter((j) => j.state !== "joined").map((j) => h("button", { type: "button", class: "row waiting", "data-key": j.peer_id + j.group_id, onclick: () => showJoin(j) }, w("join." + j.state), j.peer_id ? [" ", who("", j.peer_id)] : null)),
       h("footer", {},
         h("button", { type: "button", onclick: askCreate }, "New group"),
         h("button", { type: "button", onclick: () => askJoin() }, "Join"),
+        h("button", { type: "button", onclick: askTalk }, "Talk"),
         h("button", { type: "button", onclick: showNearby }, "Nearby")),
     ]);
   }
@@ -107,20 +121,16 @@ class App extends HTMLElement {
   row(g) {
     const asked = state.requests.filter((r) => r.group_id === g.group_id && r.state === "pending").length;
     const unread = state.unread.get(g.group_id);
-    return h("button", { type: "button", class: "row" + (g.e2ee ? "" : " plain"), "aria-current": g.group_id === this.gid ? "page" : false, onclick: () => this.go(g.group_id) },
+    return h("button", { type: "button", class: "row" + (g.e2ee ? "" : " plain") + (g.role === "none" ? " left" : ""), "data-key": g.group_id, "aria-current": g.group_id === this.gid ? "page" : false, onclick: () => this.go(g.group_id) },
       h("span", { class: "name" }, h("bdi", {}, safe(g.name || "conversation"))),
       g.e2ee ? null : h("span", { class: "tag" }, w("plain")),
+      g.role === "none" ? h("span", { class: "tag" }, "left") : null,
       asked ? h("span", { class: "badge call", title: "want to join" }, `${asked} asking`) : null,
       unread ? h("span", { class: "badge" }, unread > 99 ? "99+" : String(unread)) : null);
   }
 
   empty() {
     return h("div", { class: "empty" }, h("p", {}, "No group yet."), h("p", {}, "Make one and send somebody the line that lets them in, or join by a link or a peer ID that you were given."));
-  }
-
-  async invited(i) {
-    const { showInvitation } = await import("./panels.js");
-    showInvitation(i);
   }
 
   key(e) {
@@ -130,6 +140,14 @@ class App extends HTMLElement {
       if (next) this.go(next.group_id);
       e.preventDefault();
     }
+    if (e.key === "Escape" && !document.querySelector("dialog[open]") && !e.isComposing) this.out();
+  }
+
+  // out leads from the people to the conversation, and from there to the groups.
+  out() {
+    const shown = this.getAttribute("view");
+    if (shown === "people") this.view("talk");
+    else if (shown === "talk" && matchMedia("(max-width: 699px)").matches) this.view("groups");
   }
 }
 

@@ -13,27 +13,47 @@ export function h(tag, props = {}, ...children) {
   return e;
 }
 
-const controls = "button,input,select,textarea";
-const label = (e) => e.getAttribute("aria-label") || e.textContent;
+const controls = "button,input,select,textarea,summary";
 
 // fill gives an element these children, and leaves alone those that stay equal. A
 // control that is made anew keeps the focus: the one that is called the same, or
 // else stands in its place.
 export function fill(parent, children) {
-  const held = parent.contains(document.activeElement) ? document.activeElement : null;
-  const place = held && [...parent.querySelectorAll(controls)].indexOf(held);
+  const back = parent.contains(document.activeElement) ? place() : null;
+  const at = back && [...parent.querySelectorAll(controls)].indexOf(document.activeElement);
   const old = [...parent.childNodes];
   const fresh = children.flat().filter((c) => c !== null && c !== undefined && c !== false);
   fresh.forEach((c, i) => {
-    if (old[i] && old[i].isEqualNode && old[i].isEqualNode(c) && c.dataset && !c.dataset.live) return;
+    if (old[i]?.isEqualNode(c)) return;
     if (old[i]) old[i].replaceWith(c);
     else parent.append(c);
   });
   old.slice(fresh.length).forEach((c) => c.remove());
-  if (held && !held.isConnected) {
-    const now = [...parent.querySelectorAll(controls)];
-    (now.find((e) => label(e) === label(held)) || now[place])?.focus();
-  }
+  if (back && !parent.contains(document.activeElement)) back() || parent.querySelectorAll(controls)[at]?.focus();
+}
+
+const naming = (e) => e.dataset.key || e.getAttribute("aria-label") || e.id || e.textContent;
+
+// place remembers what has the focus, and returns what brings it back there, or to
+// what stands there now; it says whether there was such a thing.
+export function place(e = document.activeElement) {
+  const name = naming(e);
+  return () => {
+    const there = e.isConnected ? e : [...document.querySelectorAll(e.localName)].find((x) => naming(x) === name && x.checkVisibility());
+    there?.focus();
+    return there !== undefined && document.activeElement === there;
+  };
+}
+
+// arrows lets the keys up and down walk over what a selector finds in a list.
+export function arrows(list, selector) {
+  list.addEventListener("keydown", (e) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[e.key];
+    if (!step || e.altKey || !e.target.matches(selector)) return;
+    const all = [...list.querySelectorAll(selector)];
+    all[all.indexOf(e.target) + step]?.focus();
+    e.preventDefault();
+  });
 }
 
 const hidden = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]/gu;
@@ -61,6 +81,19 @@ export function day(t) {
   return t ? new Date(t).toLocaleDateString([], { weekday: "long", day: "numeric", month: "long", year: "numeric" }) : "";
 }
 
+// fingerprints keeps each fingerprint in words of the node apart from the name
+// before it, whichever way that is written.
+export function fingerprints(text) {
+  return safe(text).split(/(·[1-9A-HJ-NP-Za-km-z]{6}(?![0-9A-Za-z]))/).map((part, i) => (i % 2 ? h("bdi", { dir: "ltr" }, part) : part));
+}
+
+// download gives the person a text as a file.
+export function download(name, text) {
+  const url = URL.createObjectURL(new Blob([text], { type: "application/octet-stream" }));
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60000);
+}
+
 // short names a group by enough of its ID.
 export const short = (join) => join.replace(/\/([0-9a-f]{12})[0-9a-f]{52}$/, "/$1");
 
@@ -83,6 +116,7 @@ export function button(label, act, props = {}) {
 
 // run does something that may fail, with its button out of reach meanwhile.
 export async function run(near, act) {
+  const back = document.activeElement === near ? place(near) : null;
   near.disabled = true;
   near.parentElement?.querySelector(":scope > .problem")?.remove();
   try {
@@ -91,6 +125,7 @@ export async function run(near, act) {
     near.after(problem(e));
   } finally {
     near.disabled = false;
+    if (back && near.isConnected && document.activeElement === document.body) back();
   }
 }
 

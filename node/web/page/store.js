@@ -15,6 +15,7 @@ export const state = {
   members: new Map(), // by group
   keys: new Map(),
   info: new Map(),
+  held: new Map(), // lines of a backup
   progress: new Map(),
   unread: new Map(),
   epoch: null, // selected in the timeline
@@ -41,21 +42,32 @@ function soon(key, read) {
   }, 120));
 }
 
-export const groups = async () => ((state.groups = await all("/v1/groups")), tell("groups"));
+// groups reads the groups, those that were left behind the others. A conversation
+// that a stranger began is an invitation until it is accepted.
+export async function groups() {
+  const [found] = await Promise.all([all("/v1/groups", { all: true }), invitations()]);
+  const asked = new Set(state.invitations.map((i) => i.invite_id));
+  const out = (g) => (g.role === "none" ? 1 : 0);
+  state.groups = found.filter((g) => !asked.has(g.group_id)).sort((a, b) => out(a) - out(b));
+  tell("groups");
+}
 export const requests = async () => ((state.requests = await all("/v1/requests")), tell("requests"));
 export const invitations = async () => ((state.invitations = await all("/v1/invitations")), tell("invitations"));
 export const joins = async () => ((state.joins = await all("/v1/joins")), tell("joins"));
 export const health = async () => ((state.health = await all("/v1/doctor")), tell("health"));
 
 export async function people(gid) {
-  const [members, keys, info] = await Promise.all([all("/v1/members", { group: gid }), all("/v1/keys", { group: gid }), get("/v1/group", { group: gid })]);
+  const [members, keys, info, held] = await Promise.all([all("/v1/members", { group: gid }), all("/v1/keys", { group: gid }), get("/v1/group", { group: gid }), all("/v1/held", { group: gid })]);
   state.members.set(gid, members);
   state.keys.set(gid, keys.reverse());
   state.info.set(gid, info);
+  state.held.set(gid, held);
+  if (info.catching_up) state.progress.set(gid, info.catching_up);
+  else state.progress.delete(gid);
   tell("people", gid);
 }
 
-const everything = () => Promise.all([groups(), requests(), invitations(), joins(), health()]);
+const everything = () => Promise.all([groups(), requests(), joins(), health()]);
 
 // begin reads everything and then what changes.
 export async function begin() {
@@ -88,7 +100,7 @@ function heard(e) {
       soon("requests", requests);
       break;
     case "invitation":
-      soon("invitations", invitations);
+      soon("groups", groups);
       break;
     case "join":
       soon("joins", joins);

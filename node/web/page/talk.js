@@ -1,9 +1,13 @@
-// The conversation: a window onto a log of any length, and where one writes.
+// The conversation: a window onto a log of any length.
 import { get, post } from "./api.js";
-import { button, clock, copier, day, fill, h, problem, run, safe, short, who } from "./dom.js";
+import { button, day, fill, h, place, problem, run, safe, who } from "./dom.js";
+import { glass } from "./dialog.js";
+import { alone, draw } from "./line.js";
+import { pagesBack, showSearch } from "./search.js";
+import { notices } from "./notices.js";
 import { on, state, tell } from "./store.js";
 import { w } from "./words.js";
-import { showReaders } from "./panels.js";
+import "./compose.js";
 
 const page = 100; // lines that are read at once
 const most = 400; // lines that are kept in the page
@@ -13,21 +17,26 @@ class Talk extends HTMLElement {
   gid = null;
   atEnd = true;
   begun = false; // the first line of the log is in the window
-  turn = 0; // what is read for an earlier group is dropped
+  turn = 0; // what is read for an earlier group, or place, is dropped
+  hit = null; // cursor of a line that was looked for
 
   connectedCallback() {
     this.title_ = h("header", { class: "bar" });
     this.list = h("ol");
-    this.log = h("div", { class: "log", role: "log", tabindex: "0", "aria-label": "Messages" }, this.list);
+    this.log = h("div", { class: "log", role: "log", "aria-live": "off", tabindex: "0", "aria-label": "Messages" }, this.list);
+    this.said = h("p", { class: "unseen", "aria-live": "polite" });
     this.newest = h("button", { type: "button", class: "newest", hidden: true, onclick: () => this.reload() }, "To the newest");
+    this.back = h("button", { type: "button", hidden: true }, "Back to what was found");
     this.cards = h("div", { class: "cards" });
-    this.compose = h("form", { class: "compose" });
-    this.append(this.title_, this.log, this.newest, this.cards, this.compose);
+    this.compose = h("c-compose");
+    this.append(this.title_, this.log, h("div", { class: "jumps" }, this.back, this.newest), this.cards, this.compose, this.said);
     this.log.addEventListener("scroll", () => this.scrolled());
-    new ResizeObserver(() => this.stuck && (this.log.scrollTop = this.log.scrollHeight)).observe(this.log);
+    this.log.addEventListener("keydown", (e) => this.key(e));
+    this.compose.addEventListener("sent", () => (this.atEnd ? this.refresh(true) : this.reload()));
+    new ResizeObserver(() => this.stuck && this.toEnd()).observe(this.log);
     on((what, gid, line) => {
-      if (what === "groups" && this.gid) this.draw(this.stuck);
-      if (what === "groups" || what === "people" || what === "requests" || what === "progress") this.drawAround(what);
+      if (what === "groups" && this.gid) this.draw();
+      if (["groups", "people", "requests", "progress"].includes(what)) this.drawAround();
       if (what === "log") this.changed(gid, line);
       if (what === "again" && this.gid) this.soon();
       if (what === "epoch") this.draw();
@@ -41,9 +50,10 @@ class Talk extends HTMLElement {
     this.lines = [];
     this.atEnd = true;
     this.begun = false;
-    this.searching = "";
+    this.hit = null;
+    this.back.hidden = true;
     this.list.replaceChildren();
-    this.draft();
+    this.compose.show(gid);
     this.drawAround();
     if (gid) this.reload();
   }
@@ -60,12 +70,15 @@ class Talk extends HTMLElement {
 
   // reload shows the newest lines.
   async reload() {
+    this.turn++;
     try {
       const lines = await this.read({ last: true });
       if (!lines) return;
       this.begun = lines.length < page;
       this.lines = lines;
       this.atEnd = true;
+      this.hit = null;
+      this.back.hidden = true;
       this.draw(true);
       requestAnimationFrame(() => performance.mark("conversation"));
       state.unread.delete(this.gid);
@@ -75,26 +88,57 @@ class Talk extends HTMLElement {
     }
   }
 
+  // goTo shows a line among its neighbours; back, where given, leads back.
+  async goTo(cursor, back) {
+    this.turn++;
+    const before = await this.read({ before: cursor, limit: page / 2 });
+    const after = before && (await this.read({ after: before.at(-1)?.cursor || "" }));
+    if (!after) return;
+    this.lines = [...before, ...after];
+    this.begun = before.length < page / 2;
+    this.atEnd = after.length < page;
+    this.hit = cursor;
+    this.back.hidden = !back;
+    this.back.onclick = back;
+    this.draw();
+    const row = this.row(cursor);
+    row?.scrollIntoView({ block: "center" });
+    row?.focus({ preventScroll: true });
+  }
+
+  // goToKey shows the newest line under a key.
+  async goToKey(eid) {
+    for await (const lines of pagesBack(this.gid)) {
+      const l = lines.find((x) => x.eid === eid);
+      if (l) return this.goTo(l.cursor);
+    }
+  }
+
   soon() {
     this.timer ??= setTimeout(() => ((this.timer = null), this.refresh()), 80);
   }
 
   // refresh reads the window's end again: lines move, are delivered, become whole.
-  async refresh() {
+  // Whoever reads further up keeps what they read.
+  async refresh(follow = false) {
     if (!this.gid || !this.atEnd) return;
     const fresh = await this.read({ last: true }).catch(() => null);
     if (!fresh || !fresh.length) return;
+    const follows = follow || this.near();
     const from = this.lines.findIndex((l) => l.cursor === fresh[0].cursor);
     const all = from < 0 ? fresh : [...this.lines.slice(0, from), ...fresh];
-    const near = this.near();
-    if (!near && (from < 0 || all.length > most)) {
-      this.atEnd = false; // who reads further up keeps what is there
+    if (!follows && (from < 0 || all.length > most)) {
+      this.cut(this.lines); // what came is further down than the window reaches
+      this.newest.hidden = false;
       return;
     }
-    this.lines = all.slice(-most);
     if (from < 0) this.begun = fresh.length < page;
     else if (all.length > most) this.begun = false;
-    this.draw(near);
+    const known = new Set(this.lines.map((l) => l.sender + l.message_id));
+    this.lines = all.slice(-most);
+    this.draw(follows);
+    const heard = fresh.filter((l) => l.kind === "message" && l.sender !== state.self && !known.has(l.sender + l.message_id));
+    if (known.size && heard.length) this.said.replaceChildren(...heard.slice(-3).map((l) => h("span", { dir: "auto" }, safe(l.sender_name || "·" + l.sender.slice(-6)), ": ", safe(l.text).slice(0, 300), ". ")));
   }
 
   changed(gid, line) {
@@ -109,6 +153,10 @@ class Talk extends HTMLElement {
 
   near() {
     return this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 60;
+  }
+
+  toEnd() {
+    this.log.scrollTop = this.log.scrollHeight;
   }
 
   async scrolled() {
@@ -132,9 +180,15 @@ class Talk extends HTMLElement {
     if (!before) return;
     if (before.length < page) this.begun = true;
     const all = [...before, ...this.lines];
-    if (all.length > most) this.atEnd = false;
-    this.lines = all.slice(0, most);
+    if (all.length > most) this.cut(all.slice(0, most));
+    else this.lines = all;
     this.draw();
+  }
+
+  // cut keeps lines that are not the last: nothing that has its place at the end.
+  cut(lines) {
+    this.atEnd = false;
+    this.lines = lines.filter((l) => l.cursor !== "end");
   }
 
   async later() {
@@ -142,9 +196,13 @@ class Talk extends HTMLElement {
     if (!after) return;
     if (after.length < page) this.atEnd = true;
     const all = [...this.lines, ...after];
-    this.lines = all.slice(-most);
     if (all.length > most) this.begun = false;
+    this.lines = all.slice(-most);
     this.draw();
+  }
+
+  row(cursor) {
+    return [...this.list.children].find((e) => e.dataset.c === cursor);
   }
 
   // firstSeen is the line at the upper edge, and how far below it that begins.
@@ -158,8 +216,9 @@ class Talk extends HTMLElement {
   }
 
   // draw shows the lines, and leaves what is being read where it is.
-  draw(toEnd = false) {
+  draw(toEnd = this.stuck) {
     const seen = toEnd ? null : this.firstSeen();
+    const back = this.list.contains(document.activeElement) ? place() : null;
     const old = new Map([...this.list.children].map((e) => [e.line, e]));
     const rows = [];
     let last = "";
@@ -167,8 +226,9 @@ class Talk extends HTMLElement {
       const d = day(l.time);
       if (d && d !== last) rows.push(this.keyed(old, "day" + d, () => h("li", { class: "day" }, d)));
       if (d) last = d;
-      const mark = state.epoch && l.eid === state.epoch ? "1" : "";
-      rows.push(this.keyed(old, JSON.stringify(l) + mark, () => draw(l, mark)));
+      const mark = state.epoch && l.eid === state.epoch ? "m" : "";
+      const hit = l.cursor === this.hit ? "h" : "";
+      rows.push(this.keyed(old, JSON.stringify(l) + mark + hit, () => draw(l, mark, hit)));
     }
     const g = this.group();
     if (this.atEnd && g?.members === 1 && g.join) rows.push(this.keyed(old, "alone" + g.join, () => alone(g)));
@@ -182,11 +242,12 @@ class Talk extends HTMLElement {
       at.remove();
       at = next;
     }
-    const row = seen && this.list.querySelector(`[data-c="${seen.c}"]`);
-    if (toEnd) this.log.scrollTop = this.log.scrollHeight;
+    if (back && !this.list.contains(document.activeElement)) back() || this.log.focus({ preventScroll: true });
+    const row = seen && this.row(seen.c);
+    if (toEnd) this.toEnd();
     else if (row) this.log.scrollTop += row.getBoundingClientRect().top - this.log.getBoundingClientRect().top - seen.top;
     this.stuck = this.near() && this.atEnd;
-    this.newest.hidden = this.stuck;
+    this.newest.hidden = this.stuck || !this.lines.length;
   }
 
   keyed(old, key, make) {
@@ -197,9 +258,21 @@ class Talk extends HTMLElement {
     return fresh;
   }
 
+  // key walks over the lines.
+  key(e) {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[e.key];
+    if (!step || e.altKey) return;
+    const rows = [...this.list.querySelectorAll("li[data-c]")];
+    const at = rows.indexOf(document.activeElement.closest("li"));
+    const next = rows[at < 0 ? rows.length - 1 : at + step];
+    next?.focus({ preventScroll: true });
+    next?.scrollIntoView({ block: "nearest" });
+    e.preventDefault();
+  }
+
   drawAround() {
     const g = this.group();
-    this.compose.hidden = !g;
+    this.compose.say();
     if (!g) {
       fill(this.title_, [h("h2", {}, "conclave")]);
       this.cards.replaceChildren();
@@ -207,21 +280,21 @@ class Talk extends HTMLElement {
       return;
     }
     const p = state.progress.get(this.gid);
-    const members = state.members.get(this.gid) || [];
-    const missing = state.info.get(this.gid)?.cannot_read || [];
     fill(this.title_, [
       h("button", { type: "button", class: "back small", onclick: () => this.view("groups"), "aria-label": "All groups" }, "‹"),
       h("h2", {}, h("bdi", {}, safe(g.name || "conversation"))),
       g.e2ee ? h("span", { class: "state" }, w("sealed"), " · ", g.epoch === null ? w("nokey") : w("key", { n: g.epoch })) : h("span", { class: "state plainstate" }, w("plain")),
       g.marked !== "no" ? h("span", { class: "state due" }, w("marked." + g.marked)) : null,
-      h("button", { type: "button", class: "small aside", onclick: () => this.view("people") }, g.members === 1 ? "1 person" : `${g.members} people`),
-      p && p.done < p.total ? h("progress", { max: p.total, value: p.done, "aria-label": "catching up" }) : null,
+      h("button", { type: "button", class: "small find", onclick: () => this.search(), "aria-label": "Search" }, glass()),
+      h("button", { type: "button", class: "small aside", "data-key": "people", onclick: () => this.view("people") }, g.members === 1 ? "1 person" : `${g.members} people`),
+      p && p.done < p.total ? h("label", { class: "catching" }, `catching up: ${p.done.toLocaleString()} of ${p.total.toLocaleString()}`, h("progress", { max: p.total, value: p.done })) : null,
     ]);
-    fill(this.cards, [
-      ...state.requests.filter((r) => r.group_id === this.gid && r.state === "pending").map((r) => this.card(r)),
-      g.role === "none" ? h("p", { class: "card" }, "You are not a member any more.") : null,
-    ]);
-    this.said(g, members, missing);
+    fill(this.cards, [...state.requests.filter((r) => r.group_id === this.gid && r.state === "pending").map((r) => this.card(r)), ...notices(g)]);
+  }
+
+  search() {
+    const g = this.group();
+    if (g) showSearch(g, (l, again) => this.goTo(l.cursor, again).catch((e) => this.list.replaceChildren(h("li", {}, problem(e)))));
   }
 
   view(v) {
@@ -231,92 +304,10 @@ class Talk extends HTMLElement {
   card(r) {
     const decide = (what) => () => post("/v1/" + what, { group: r.group_id, peer: r.peer_id });
     return h("section", { class: "card" },
-      h("p", {}, who(r.name, r.peer_id), r.alike ? [" ", h("span", { class: "tag" }, "name like another's")] : null, " wants to join", r.note ? [": “", h("bdi", {}, safe(r.note)), "”"] : null),
+      h("p", {}, who(r.name, r.peer_id), r.alike ? [" ", h("span", { class: "tag" }, "name like another's")] : null, " wants to join", r.note ? [": “", h("bdi", {}, safe(r.note)), "”"] : null, r.kept_by ? [", by ", who("", r.kept_by)] : null),
       h("p", { class: "prints" }, r.fingerprint),
-      h("p", { class: "choice" }, button("Approve", decide("approve")), button("Decline", decide("decline"))));
+      h("p", { class: "choice" }, button("Approve", decide("approve"), { "data-key": "approve" + r.peer_id }), button("Decline", decide("decline"), { "data-key": "decline" + r.peer_id })));
   }
-
-  // draft makes the place to write anew.
-  draft() {
-    this.who_ = h("label", { for: "text", class: "readers" });
-    this.text = h("textarea", { id: "text", rows: "1", autocomplete: "off", maxlength: "32768", enterkeyhint: "send" });
-    this.plain = h("input", { type: "checkbox" });
-    this.plainly = h("label", { class: "plainly", hidden: true }, this.plain, " send plain");
-    this.send = h("button", { type: "submit" }, "Send");
-    this.compose.replaceChildren(this.who_, h("div", { class: "line" }, this.text, this.send), this.plainly);
-    this.text.addEventListener("input", () => this.fit());
-    this.text.addEventListener("keydown", (e) => {
-      if (e.key === "Enter" && !e.shiftKey && !e.isComposing) {
-        e.preventDefault();
-        this.compose.requestSubmit();
-      }
-    });
-    this.compose.onsubmit = (e) => (e.preventDefault(), this.submit());
-    this.plain.addEventListener("change", () => this.drawAround());
-  }
-
-  fit() {
-    this.text.rows = Math.min(8, this.text.value.split("\n").length);
-  }
-
-  said(g, members, missing) {
-    const off = !g.e2ee;
-    if (!off) this.plain.checked = false; // nothing goes out plain because it once did
-    this.plainly.hidden = !off;
-    this.compose.classList.toggle("plain", off);
-    if (off) this.who_.textContent = w("towhom.plain");
-    else if (g.epoch === null) this.who_.textContent = w("towhom.nokey");
-    else {
-      const names = missing.map((id) => safe(members.find((m) => m.peer_id === id)?.name || "") || "·" + id.slice(-6));
-      this.who_.textContent = w("towhom.sealed", { n: g.members }) + (names.length ? " · " + w("towhom.missing", { who: names.join(", ") }) : "");
-    }
-    this.send.textContent = off && this.plain.checked ? "Send PLAIN" : "Send";
-    this.compose.hidden = g.role === "none";
-  }
-
-  submit() {
-    const text = this.text.value;
-    if (!text.trim()) return;
-    // One key for one text: a repeat after a lost answer says nothing twice.
-    const key = this.sending?.text === text ? this.sending.key : crypto.randomUUID();
-    this.sending = { text, key };
-    return run(this.send, async () => {
-      const a = await post("/v1/send", { group: this.gid, texts: [text], ...(!this.group().e2ee && this.plain.checked ? { plain: true } : {}) }, { "Idempotency-Key": key });
-      if (a.problem) throw a.problem;
-      this.sending = null;
-      this.text.value = "";
-      this.fit();
-      if (!this.atEnd) await this.reload();
-      else await this.refresh(), (this.log.scrollTop = this.log.scrollHeight);
-    }).then(() => this.text.focus());
-  }
-}
-
-// alone says how others come in.
-function alone(g) {
-  return h("li", { class: "empty" }, h("div", {}, h("p", {}, "Nobody else is here. Another person types:"), copier("conclave join " + short(g.join)), h("p", {}, "or you make a link, under Invite.")));
-}
-
-// draw makes the row of a line.
-function draw(l, marked) {
-  const own = l.sender === state.self;
-  const kind = l.kind === "message" ? (l.encrypted ? "message" : "message plainline") : l.kind;
-  const held = l.state === "held";
-  return h("li", { class: kind + (own ? " own" : "") + (held ? " held" : "") + (marked ? " marked" : ""), "data-c": l.cursor },
-    l.kind === "message" && !l.encrypted ? h("strong", { class: "word" }, w("plain")) : null,
-    l.kind === "message" && l.message_id
-      ? h("button", { type: "button", class: "time", "aria-label": "Who could read this", onclick: () => showReaders(l) }, h("time", { datetime: l.time || "" }, clock(l.time) || "…"))
-      : h("time", { datetime: l.time || "" }, clock(l.time)),
-    l.kind === "message" ? [h("span", { class: "from" }, own ? "you" : who(l.sender_name, l.sender)), h("span", { class: "text" }, safe(l.text, true))] : h("span", { class: "reason" }, l.kind === "event" || !l.sender ? null : [who(l.sender_name, l.sender), " "], safe(l.reason || "")),
-    own && l.kind === "message" ? tick(l) : null);
-}
-
-function tick(l) {
-  if (l.state === "held") return h("span", { class: "tick wait" }, w("held"), " · ", safe(l.reason || ""));
-  if (l.recipients === null || l.recipients === undefined) return null;
-  const done = l.delivered >= l.recipients;
-  const says = done ? w("delivered.all") : w("delivered.some", { n: l.delivered, of: l.recipients });
-  return h("span", { class: "tick", title: says, role: "img", "aria-label": says }, done ? "✓✓" : l.delivered ? `✓ ${l.delivered}/${l.recipients}` : "✓");
 }
 
 customElements.define("c-talk", Talk);

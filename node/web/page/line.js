@@ -1,0 +1,55 @@
+// One line of a conversation, as a row.
+import { clock, copier, fingerprints, h, safe, short, who } from "./dom.js";
+import { state } from "./store.js";
+import { w } from "./words.js";
+import { showReaders } from "./message.js";
+
+const long = 2000; // characters of a text, and
+const tall = 30; // lines, that are shown before somebody asks for more
+const unfolded = new Set();
+
+// alone says how others come in.
+export function alone(g) {
+  return h("li", { class: "empty" }, h("div", {}, h("p", {}, "Nobody else is here. Another person types:"), copier("conclave join " + short(g.join)), h("p", {}, "or you make a link, under Invite.")));
+}
+
+export function draw(l, marked, hit) {
+  const own = l.sender === state.self;
+  const message = l.kind === "message";
+  const kind = !message || l.encrypted ? l.kind : "message plainline";
+  const held = l.state === "held";
+  const time = h("time", { datetime: l.time || "" }, clock(l.time) || (message ? "…" : ""));
+  const opens = message && l.message_id && !held;
+  const row = h("li", { class: kind + (own ? " own" : "") + (held ? " held" : "") + (marked ? " marked" : "") + (hit ? " hit" : ""), "data-c": l.cursor, "data-key": l.cursor + (l.message_id || ""), tabindex: "-1" },
+    message && !l.encrypted ? h("strong", { class: "word" }, w("plain")) : null,
+    opens ? h("button", { type: "button", class: "time", tabindex: "-1", "aria-label": "Who could read this", onclick: () => showReaders(l) }, time) : time,
+    message
+      ? [h("span", { class: "from" }, own ? "you" : who(l.sender_name, l.sender)), text(l)]
+      : h("span", { class: "reason", dir: "ltr" }, l.kind === "unreadable" ? [who(l.sender_name, l.sender), " "] : null, fingerprints(l.reason || ""), l.kind === "gap" && l.gap ? " · trying" : null),
+    own && message ? tick(l) : null);
+  if (opens) row.addEventListener("keydown", (e) => e.key === "Enter" && e.target === row && showReaders(l));
+  return row;
+}
+
+// text is what was said; of what is very long, its beginning.
+function text(l) {
+  const whole = safe(l.text, true);
+  const key = l.sender + l.message_id;
+  const begin = whole.split("\n", tall).join("\n").slice(0, long);
+  if (begin.length === whole.length || unfolded.has(key)) return h("span", { class: "text" }, whole);
+  const rest = h("button", { type: "button", class: "small more" }, `… all ${whole.length.toLocaleString()} characters`);
+  const out = h("span", { class: "text" }, begin, rest);
+  rest.addEventListener("click", () => {
+    unfolded.add(key);
+    out.replaceChildren(whole);
+  });
+  return out;
+}
+
+function tick(l) {
+  if (l.state === "held") return h("span", { class: "tick wait" }, w("held"), " · ", safe(l.reason || ""));
+  if (l.recipients === null || l.recipients === undefined) return null;
+  const done = l.delivered >= l.recipients;
+  const says = done ? w("delivered.all") : w("delivered.some", { n: l.delivered, of: l.recipients });
+  return h("span", { class: "tick", title: says, role: "img", "aria-label": says }, done ? "✓✓" : l.delivered ? `✓ ${l.delivered}/${l.recipients}` : "✓");
+}
