@@ -267,11 +267,11 @@ type Key struct {
 	Epoch    uint64   `json:"epoch"`
 	EID      string   `json:"eid"`
 	MintedBy string   `json:"minted_by"`
-	Time     *string  `json:"time"` // as who made it claims
 	Reason   string   `json:"reason"`
 	Holders  []string `json:"holders"` // members known to hold it
 	Missing  []string `json:"missing"` // members not known to hold it
 	Current  bool     `json:"current"`
+	Time     *string  `json:"time"` // as who made it claims
 }
 
 // Verification answers `verify`, of a group or of a peer.

@@ -6,7 +6,6 @@ export const state = {
   self: null, // peer ID
   name: "", // one's own
   online: true,
-  status: null,
   groups: [],
   requests: [],
   invitations: [],
@@ -67,14 +66,15 @@ export async function people(gid) {
   tell("people", gid);
 }
 
-const everything = () => Promise.all([groups(), requests(), joins(), health()]);
+const others = () => Promise.all([requests(), joins(), health()]);
 
-// begin reads everything and then what changes.
+// begin reads who this is, and the groups; then, what can come later, and what
+// changes.
 export async function begin() {
-  state.status = await get("/v1/status");
-  state.self = state.status.peer_id;
-  state.name = (await get("/v1/profile")).name || "";
-  await everything();
+  const [status, profile] = await Promise.all([get("/v1/status"), get("/v1/profile"), groups()]);
+  state.self = status.peer_id;
+  state.name = profile.name || "";
+  others().catch((e) => console.warn(e.message));
   follow(heard, (up) => {
     if (state.online !== up) {
       state.online = up;
@@ -86,7 +86,7 @@ export async function begin() {
 
 function heard(e) {
   if (e.type === "again" || e.type === "ready") {
-    soon("everything", async () => (await everything(), tell("again")));
+    soon("everything", async () => (await Promise.all([groups(), others()]), tell("again")));
     return;
   }
   if (e.type !== "message") return;
