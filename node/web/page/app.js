@@ -48,7 +48,7 @@ class App extends HTMLElement {
     this.offline = h("p", { class: "offline", role: "status", hidden: true }, "The node does not answer. It is tried again.");
     this.replaceChildren(this.offline, this.list, this.talk, this.people);
     on((what) => {
-      if (["groups", "requests", "invitations", "joins", "health", "unread"].includes(what)) this.drawList();
+      if (["groups", "requests", "invitations", "joins", "health"].includes(what)) this.drawList();
       if (what === "online") this.offline.hidden = state.online;
       if (what === "groups" && !this.gid && this.first()) this.select(this.first());
     });
@@ -92,7 +92,6 @@ class App extends HTMLElement {
 
   select(gid) {
     this.gid = gid;
-    state.unread.delete(gid);
     state.epoch = null;
     this.view(gid ? "talk" : "groups");
     this.talk.show(gid);
@@ -120,13 +119,12 @@ class App extends HTMLElement {
 
   row(g) {
     const asked = state.requests.filter((r) => r.group_id === g.group_id && r.state === "pending").length;
-    const unread = state.unread.get(g.group_id);
     return h("button", { type: "button", class: "row" + (g.e2ee ? "" : " plain") + (g.role === "none" ? " left" : ""), "data-key": g.group_id, "aria-current": g.group_id === this.gid ? "page" : false, onclick: () => this.go(g.group_id) },
       h("span", { class: "name" }, h("bdi", {}, safe(g.name || "conversation"))),
       g.e2ee ? null : h("span", { class: "tag" }, w("plain")),
       g.role === "none" ? h("span", { class: "tag" }, "left") : null,
       asked ? h("span", { class: "badge call", title: "want to join" }, `${asked} asking`) : null,
-      unread ? h("span", { class: "badge" }, unread > 99 ? "99+" : String(unread)) : null);
+      g.unread ? h("span", { class: "badge", title: "unread" }, g.unread > 99 ? "99+" : String(g.unread)) : null);
   }
 
   empty() {

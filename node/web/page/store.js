@@ -16,15 +16,14 @@ export const state = {
   info: new Map(),
   held: new Map(), // lines of a backup
   progress: new Map(),
-  unread: new Map(),
   epoch: null, // selected in the timeline
 };
 
 const listeners = new Set();
 
-// on has f told what changed: "groups", "people", "log", "log:NEW", ...
+// on has f told what changed, and in which group: "groups", "people", "log", ...
 export const on = (f) => (listeners.add(f), () => listeners.delete(f));
-export const tell = (what, gid, event) => listeners.forEach((f) => f(what, gid, event));
+export const tell = (what, gid) => listeners.forEach((f) => f(what, gid));
 
 const due = new Map();
 
@@ -93,9 +92,11 @@ function heard(e) {
   const { kind, group_id: gid } = e.data;
   switch (kind) {
     case "log":
-      tell("log", gid, e.data.line);
+      tell("log", gid);
       soon("groups", groups);
       break;
+    case "read":
+      return soon("groups", groups);
     case "request":
       soon("requests", requests);
       break;
@@ -112,7 +113,7 @@ function heard(e) {
       break;
     default: // group, delivered, alarm and what is to come
       soon("groups", groups);
-      tell("log", gid, null);
+      tell("log", gid);
   }
   if (kind !== "progress" && state.members.has(gid)) soon("people" + gid, () => people(gid));
 }

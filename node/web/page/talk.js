@@ -1,11 +1,11 @@
 // The conversation: a window onto a log of any length.
-import { get, post } from "./api.js";
+import { get, post, put } from "./api.js";
 import { button, day, fill, h, place, problem, run, safe, who } from "./dom.js";
 import { glass } from "./dialog.js";
 import { alone, draw } from "./line.js";
 import { pagesBack, showSearch } from "./search.js";
 import { notices } from "./notices.js";
-import { on, state, tell } from "./store.js";
+import { on, state } from "./store.js";
 import { w } from "./words.js";
 import "./compose.js";
 
@@ -34,10 +34,11 @@ class Talk extends HTMLElement {
     this.log.addEventListener("keydown", (e) => this.key(e));
     this.compose.addEventListener("sent", () => (this.atEnd ? this.refresh(true) : this.reload()));
     new ResizeObserver(() => this.stuck && this.toEnd()).observe(this.log);
-    on((what, gid, line) => {
+    document.addEventListener("visibilitychange", () => this.seen());
+    on((what, gid) => {
       if (what === "groups" && this.gid) this.draw();
       if (["groups", "people", "requests", "progress"].includes(what)) this.drawAround();
-      if (what === "log") this.changed(gid, line);
+      if (what === "log") this.changed(gid);
       if (what === "again" && this.gid) this.soon();
       if (what === "epoch") this.draw();
     });
@@ -81,8 +82,6 @@ class Talk extends HTMLElement {
       this.back.hidden = true;
       this.draw(true);
       requestAnimationFrame(() => performance.mark("conversation"));
-      state.unread.delete(this.gid);
-      tell("unread");
     } catch (e) {
       this.list.replaceChildren(h("li", {}, problem(e)));
     }
@@ -141,14 +140,21 @@ class Talk extends HTMLElement {
     if (known.size && heard.length) this.said.replaceChildren(...heard.slice(-3).map((l) => h("span", { dir: "auto" }, safe(l.sender_name || "·" + l.sender.slice(-6)), ": ", safe(l.text).slice(0, 300), ". ")));
   }
 
-  changed(gid, line) {
-    if (gid === this.gid) {
-      if (this.atEnd) this.soon();
-      if (!this.near()) this.newest.hidden = false;
-    } else if (line?.kind === "message" && line.sender !== state.self) {
-      state.unread.set(gid, (state.unread.get(gid) || 0) + 1);
-      tell("unread");
-    }
+  changed(gid) {
+    if (gid !== this.gid) return;
+    if (this.atEnd) this.soon();
+    if (!this.near()) this.newest.hidden = false;
+  }
+
+  // seen tells the node how far one has read: to the last line that is in view.
+  seen() {
+    this.looking ??= setTimeout(async () => {
+      this.looking = null;
+      if (!this.group()?.unread || document.hidden || !this.checkVisibility()) return;
+      const edge = this.log.getBoundingClientRect().bottom;
+      const row = [...this.list.children].findLast((e) => e.dataset.c && e.dataset.c !== "end" && e.getBoundingClientRect().top < edge);
+      if (row) await put("/v1/read", { group: this.gid, cursor: row.dataset.c }).catch(() => {});
+    }, 200);
   }
 
   near() {
@@ -162,6 +168,7 @@ class Talk extends HTMLElement {
   async scrolled() {
     this.stuck = this.near() && this.atEnd;
     this.newest.hidden = this.stuck;
+    this.seen();
     if (this.reading || !this.lines.length) return;
     const up = this.log.scrollTop < 200 && !this.begun;
     const down = !this.atEnd && this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 200;
@@ -248,6 +255,7 @@ class Talk extends HTMLElement {
     else if (row) this.log.scrollTop += row.getBoundingClientRect().top - this.log.getBoundingClientRect().top - seen.top;
     this.stuck = this.near() && this.atEnd;
     this.newest.hidden = this.stuck || !this.lines.length;
+    this.seen();
   }
 
   keyed(old, key, make) {
