@@ -105,6 +105,28 @@ func DecodeOwn(gid Hash, payload []byte) (Verified, error) {
 	return v, err
 }
 
+// ReadMessage is DecodeOwn for a message that a Batch had stored.
+func ReadMessage(gid Hash, payload []byte, ord uint64, sigSkipped bool) (StoredMessage, error) {
+	v, err := DecodeOwn(gid, payload)
+	if err != nil {
+		return StoredMessage{}, err
+	}
+	if v.Msg() == nil {
+		return StoredMessage{}, ErrBody
+	}
+	v.skipped = sigSkipped
+	return v.stored(ord), nil
+}
+
+// stored is a message with its exact ord.
+func (v Verified) stored(ord uint64) StoredMessage {
+	x := v.Msg()
+	return StoredMessage{
+		Author: x.Author, Lane: x.Lane, Seq: x.Seq, Hash: v.Hash, Ord: ord,
+		Payload: v.Payload, SigSkipped: v.skipped, msg: x, size: uint32(len(v.Payload)),
+	}
+}
+
 // link is a record's place in its author's log.
 type link struct {
 	kind      Kind

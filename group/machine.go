@@ -23,7 +23,7 @@ type Config struct {
 // behind, in any order. The zero value is a group not yet known.
 type Stored struct {
 	Entries  []Verified
-	Messages []StoredMessage
+	Messages []StoredMessage      // bare, or whole
 	Keys     map[Hash]keys.Secret // room keys by eid
 	Erased   []Hash
 	Outbox   []OutItem
@@ -210,15 +210,11 @@ func keptEntries(stored []Verified, newest []Hash) map[Hash]bool {
 // accepted. One whose control entries are lost is left to catch-up. Where a
 // record before it is not there, this copy of the log begins above that.
 func (m *Machine) restoreMessage(s StoredMessage) {
-	v, err := DecodeOwn(m.g.gid, s.Payload)
-	if err != nil || v.Msg() == nil {
+	if need, err := m.missingControl(s.msg); err != nil || len(need) > 0 {
 		return
 	}
-	if need, err := m.missingControl(v.Msg()); err != nil || len(need) > 0 {
-		return
-	}
-	rec := m.newMessage(v)
-	rec.ord = s.Ord
+	rec := m.newMessage(Verified{Hash: s.Hash, v: s.msg})
+	rec.ord, rec.size = s.Ord, s.size
 	m.hold(rec)
 }
 

@@ -43,9 +43,7 @@ func (m *Machine) accept(v Verified) bool {
 	if held := m.hold(rec); held != nil {
 		m.alarmMessage(rec, held, v.Payload)
 	}
-	m.r.Batch.Messages = append(m.r.Batch.Messages, StoredMessage{
-		Author: rec.author, Lane: rec.lane, Seq: rec.seq, Hash: rec.hash, Ord: rec.ord, Payload: v.Payload, SigSkipped: v.skipped,
-	})
+	m.r.Batch.Messages = append(m.r.Batch.Messages, v.stored(rec.ord))
 	m.r.Show = append(m.r.Show, Shown{Kind: ShowMessage, Hash: rec.hash, Author: rec.author, Ord: rec.ord})
 	return true
 }

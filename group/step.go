@@ -74,6 +74,20 @@ type StoredMessage struct {
 	Ord        uint64
 	Payload    []byte
 	SigSkipped bool
+	msg        *Msg
+	size       uint32 // bytes of the payload
+}
+
+// Msg returns the message. It must not be changed.
+func (s StoredMessage) Msg() *Msg { return s.msg }
+
+// Bare is s without its payload and what is sealed in it: enough for a Machine
+// to start from.
+func (s StoredMessage) Bare() StoredMessage {
+	x := *s.msg
+	x.Salt, x.Commit, x.Data = nil, nil, nil
+	s.Payload, s.msg = nil, &x
+	return s
 }
 
 // OutItem is an item that the API accepted and that has not left yet.

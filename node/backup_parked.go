@@ -119,18 +119,15 @@ func (r *room) ownItems(s group.StoredMessage) []group.Item {
 	if s.Author != r.n.me {
 		return nil
 	}
-	v, err := group.DecodeOwn(r.gid, s.Payload)
-	if err != nil {
-		return nil
-	}
+	x := s.Msg()
 	var key keys.Secret
-	if x := v.Msg(); len(x.EID) > 0 {
+	if len(x.EID) > 0 {
 		var held bool
 		if key, held = r.m.Key(keys.Hash(x.EID)); !held {
 			return nil
 		}
 	}
-	items, err := v.Msg().Items(key)
+	items, err := x.Items(key)
 	if err != nil {
 		return nil
 	}

@@ -169,7 +169,7 @@ func (d *disk) load() (group.Stored, error) {
 		s.Keys[eid] = k
 	}
 	s.Erased = slices.Collect(d.bag.ErasedEpochs(d.gid))
-	err := d.each("/c", func(_ string, v []byte) error {
+	err := d.eachNoting("/c", d.noteDamage, func(_ string, v []byte) error {
 		e, err := d.decode(v, 8)
 		if err == nil && e.Entry() != nil {
 			s.Entries = append(s.Entries, e)
@@ -179,9 +179,9 @@ func (d *disk) load() (group.Stored, error) {
 	if err != nil {
 		return s, err
 	}
-	if err := d.each("/m", func(key string, v []byte) error {
+	if err := d.eachNoting("/m", d.noteDamage, func(key string, v []byte) error {
 		if m, ok := storedMessage(d.gid, v); ok {
-			s.Messages = append(s.Messages, m)
+			s.Messages = append(s.Messages, m.Bare())
 		}
 		return nil
 	}); err != nil {
@@ -198,7 +198,7 @@ func (d *disk) load() (group.Stored, error) {
 }
 
 func (d *disk) loadSmall(s *group.Stored) error {
-	err := d.each("/q", func(_ string, v []byte) error {
+	err := d.eachNoting("/q", d.noteDamage, func(_ string, v []byte) error {
 		var o group.OutItem
 		if keys.Unmarshal(v, &o) == nil {
 			s.Outbox = append(s.Outbox, o)
@@ -208,7 +208,7 @@ func (d *disk) loadSmall(s *group.Stored) error {
 	if err != nil {
 		return err
 	}
-	if err := d.each("/l", func(_ string, v []byte) error {
+	if err := d.eachNoting("/l", d.noteDamage, func(_ string, v []byte) error {
 		if r, err := group.DecodeOwn(d.gid, v); err == nil {
 			s.Latest = append(s.Latest, r)
 		}
@@ -216,7 +216,7 @@ func (d *disk) loadSmall(s *group.Stored) error {
 	}); err != nil {
 		return err
 	}
-	if err := d.each("/p", func(_ string, v []byte) error {
+	if err := d.eachNoting("/p", d.noteDamage, func(_ string, v []byte) error {
 		if r, err := d.decode(v, 1); err == nil {
 			s.Waiting = append(s.Waiting, group.Waiting{Hash: r.Hash, Payload: v[1:], SigSkipped: v[0] == 1})
 		}
@@ -224,7 +224,7 @@ func (d *disk) loadSmall(s *group.Stored) error {
 	}); err != nil {
 		return err
 	}
-	if err := d.each("/h", func(_ string, v []byte) error {
+	if err := d.eachNoting("/h", d.noteDamage, func(_ string, v []byte) error {
 		var h group.Holds
 		if keys.Unmarshal(v, &h) == nil {
 			s.Holds = append(s.Holds, h)
@@ -285,9 +285,14 @@ func (d *disk) dropOrphans(s *group.Stored) error {
 
 // each calls f for every whole record under prefix.
 func (d *disk) each(prefix string, f func(key string, v []byte) error) error {
+	return d.eachNoting(prefix, func(string) {}, f)
+}
+
+// eachNoting is each, and calls damaged for every other record.
+func (d *disk) eachNoting(prefix string, damaged func(key string), f func(key string, v []byte) error) error {
 	for rec, err := range d.space.Scan(store.Query{Prefix: prefix}) {
 		if errors.Is(err, store.ErrCorrupt) && rec.Key != "" {
-			d.noteDamage(rec.Key)
+			damaged(rec.Key)
 			continue
 		}
 		if err != nil {
@@ -324,15 +329,8 @@ func storedMessage(gid keys.Hash, v []byte) (group.StoredMessage, bool) {
 	if len(v) < 9 {
 		return group.StoredMessage{}, false
 	}
-	r, err := group.DecodeOwn(gid, v[9:])
-	if err != nil || r.Msg() == nil {
-		return group.StoredMessage{}, false
-	}
-	x := r.Msg()
-	return group.StoredMessage{
-		Author: x.Author, Lane: x.Lane, Seq: x.Seq, Hash: r.Hash,
-		Ord: binary.BigEndian.Uint64(v), SigSkipped: v[8] == 1, Payload: v[9:],
-	}, true
+	s, err := group.ReadMessage(gid, v[9:], binary.BigEndian.Uint64(v), v[8] == 1)
+	return s, err == nil
 }
 
 // message reads one message record.

@@ -178,8 +178,7 @@ func (r *room) lacking(m *group.Machine) []keys.PeerID {
 	if err != nil {
 		return nil
 	}
-	v, err := group.DecodeOwn(r.gid, s.Payload)
-	if err != nil || r.n.age(v.Msg().Time) < behindFor {
+	if r.n.age(s.Msg().Time) < behindFor {
 		return nil
 	}
 	_, lack, _ := m.Delivery(ref.Hash)

@@ -91,13 +91,9 @@ func (r *room) carrying(ctx context.Context, id keys.ItemID) (out []group.Stored
 		if !ok {
 			continue // damaged: the log says so
 		}
-		v, err := group.DecodeOwn(r.gid, s.Payload)
-		if err != nil {
-			continue
-		}
 		var eid keys.Hash
-		copy(eid[:], v.Msg().EID)
-		items, err := v.Msg().Items(room[eid])
+		copy(eid[:], s.Msg().EID)
+		items, err := s.Msg().Items(room[eid])
 		if err == nil && slices.ContainsFunc(items, func(it group.Item) bool { return it.ID == id }) {
 			out = append(out, s)
 		}
@@ -107,8 +103,7 @@ func (r *room) carrying(ctx context.Context, id keys.ItemID) (out []group.Stored
 
 // messageInfo describes a message that has left. Only called from the loop.
 func (r *room) messageInfo(m *group.Machine, s group.StoredMessage, id string) MessageInfo {
-	rec, _ := group.DecodeOwn(r.gid, s.Payload) // as carrying did
-	x := rec.Msg()
+	x := s.Msg()
 	out := MessageInfo{
 		GroupID: r.gid.String(), MessageID: id, Sender: x.Author.String(), State: "received", Time: timeText(x.Time),
 		Lane: &x.Lane, Seq: &x.Seq, Hash: ptr(s.Hash.String()), Encrypted: len(x.EID) > 0,

@@ -17,11 +17,7 @@ func (r *room) messageLines(m *group.Machine, key string, s group.StoredMessage)
 	if !m.Visible(s.Hash) {
 		return nil
 	}
-	v, err := group.DecodeOwn(r.gid, s.Payload)
-	if err != nil {
-		return nil
-	}
-	x := v.Msg()
+	x := s.Msg()
 	base := r.line("message", cursor(key, 0))
 	base.Sender, base.Seq, base.Time = ptr(x.Author.String()), &x.Seq, timeText(x.Time)
 	if name := m.Name(x.Author); name != "" {

@@ -258,11 +258,7 @@ func (r *room) leftAs(ctx context.Context, row onceRow, held map[keys.ItemID]boo
 
 // itemsIn lists the lines of an own message, and when it was made.
 func (r *room) itemsIn(ctx context.Context, s group.StoredMessage) (out []group.SentItem, made uint64, err error) {
-	v, err := group.DecodeOwn(r.gid, s.Payload)
-	if err != nil {
-		return nil, 0, nil // damaged
-	}
-	x := v.Msg()
+	x := s.Msg()
 	err = r.look(ctx, func(m *group.Machine) {
 		var of group.SentItem
 		var room keys.Secret

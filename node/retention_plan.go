@@ -24,7 +24,7 @@ type erasure struct {
 
 // oldMessage is what is needed of a message record to judge and delete it.
 type oldMessage struct {
-	stored group.StoredMessage // without payload
+	stored group.StoredMessage // its place alone
 	eid    keys.Hash           // zero: plaintext
 	old    bool
 }
@@ -50,10 +50,7 @@ func (r *room) planErasure(ctx context.Context, now, before uint64) (*erasure, e
 		if !ok {
 			return nil
 		}
-		m, err := ages.judge(r.gid, s)
-		if err != nil {
-			return err
-		}
+		m := ages.judge(s)
 		if len(log) > 0 && (log[0].stored.Author != s.Author || log[0].stored.Lane != s.Lane) {
 			endLog()
 		}
@@ -178,16 +175,11 @@ func (a *ages) isOld(h keys.Hash, claimed uint64) bool {
 	return claimed < a.before
 }
 
-func (a *ages) judge(gid keys.Hash, s group.StoredMessage) (oldMessage, error) {
-	v, err := group.DecodeOwn(gid, s.Payload)
-	if err != nil {
-		return oldMessage{}, err
-	}
-	x := v.Msg()
-	m := oldMessage{stored: s, old: a.isOld(s.Hash, x.Time)}
-	m.stored.Payload = nil
-	copy(m.eid[:], x.EID)
-	return m, nil
+func (a *ages) judge(s group.StoredMessage) oldMessage {
+	at := group.StoredMessage{Author: s.Author, Lane: s.Lane, Seq: s.Seq, Hash: s.Hash, Ord: s.Ord}
+	m := oldMessage{stored: at, old: a.isOld(s.Hash, s.Msg().Time)}
+	copy(m.eid[:], s.Msg().EID)
+	return m
 }
 
 // erase carries a plan out, on the loop: the keys first, durably, then the

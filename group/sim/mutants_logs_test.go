@@ -61,7 +61,7 @@ var logMutants = []mutant{
 	{"catch-up: nothing twice", core, `return h.Base < r.seq && r.seq <= h.Seq && m.sameBranch(m.logs[c], r, h)`, `return false`, "TestBeyondTheCutIsForgotten"},
 
 	{"order: an entry is stored by the step that applies it", core, "	m.r.Batch.Entries = append(m.r.Batch.Entries, StoredEntry{", "	_ = append(m.r.Batch.Entries, StoredEntry{", "TestAbuse_NM08_OwnersEntryAndChunk"},
-	{"order: a message is stored by the step that sends it", core, "	m.r.Batch.Messages = append(m.r.Batch.Messages, StoredMessage{", "	_ = append(m.r.Batch.Messages, StoredMessage{", "TestAbuse_MM05_TwoMessagesOneNumber"},
+	{"order: a message is stored by the step that sends it", core, "	m.r.Batch.Messages = append(m.r.Batch.Messages, v.stored(rec.ord))", "	_ = append(m.r.Batch.Messages, v.stored(rec.ord))", "TestAbuse_MM05_TwoMessagesOneNumber"},
 	{"order: what waits is stored by the step that lets it wait", core, "	m.r.Batch.Wait, m.r.Batch.Waited = m.pend.settle(m.Admitted)\n", "	_, m.r.Batch.Waited = m.pend.settle(m.Admitted)\n", "TestWaitingOutlivesARestart"},
 	{"order: a key is stored by the step that makes it", core, "		m.r.Keys = append(m.r.Keys, KeyWrite{EID: e.eh, Key: key})\n", "", "TestMUST_69_CommitmentDecides"},
 	{"order: the keybag before the batch", shell, `	n.saveKeys(r.Keys)
