@@ -7,6 +7,7 @@ import (
 	"io"
 	"log"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -64,6 +65,7 @@ func runUp(ctx context.Context, a *app, o upOptions) error {
 	if err != nil {
 		return err
 	}
+	debug.FreeOSMemory() // to read long logs takes several times what is kept of them
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(stopWithin, a.giveUp) })
 	defer stop()
 	return a.serveNode(ctx, n)
