@@ -80,6 +80,7 @@ type Machine struct {
 	now     uint64
 	entropy keys.Secret
 	derived uint64
+	taken   uint64 // number of the newest outbox item before this Step
 	r       *Ready
 }
 

@@ -8,6 +8,9 @@ import (
 func TestMUST_95_HardMarkHolds(t *testing.T) {
 	w := newTeam(t, settingsFor("team"), "alice", "bob", "carol")
 	alice, bob, carol := w.all[0], w.all[1], w.all[2]
+	if r := w.say(bob, "at once"); len(r.Sent) != 1 || len(r.Batch.OutPut)+len(r.Batch.OutDel) != 0 {
+		t.Errorf("a line that left at once was in the outbox: %d put, %d deleted", len(r.Batch.OutPut), len(r.Batch.OutDel))
+	}
 	w.apart(func() { w.must(carol, Quit{}) }, alice)
 	if bob.Marked(w.now) != HardMark {
 		t.Fatalf("mark %s after a LEAVE", bob.Marked(w.now))
@@ -27,7 +30,10 @@ func TestMUST_95_HardMarkHolds(t *testing.T) {
 	if len(bob.Held()) != 0 {
 		t.Error("the line did not leave with the new key")
 	}
-	if got := fmt.Sprint(w.reads(alice)); got != "[held]" {
+	if twin := New(Config{GID: w.gid, Self: bob.id, Bundle: bob.bundle}, bob.stored()); len(twin.Held()) != 0 {
+		t.Error("what has left would leave again after a restart")
+	}
+	if got := fmt.Sprint(w.reads(alice)); got != "[at once held]" {
 		t.Errorf("alice reads %s", got)
 	}
 	if x := bob.logs[chain{bob.me, 0}].top(); x.epoch.eh != r.Epoch {

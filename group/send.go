@@ -14,15 +14,31 @@ func (m *Machine) onSend(s Send) error {
 	if err := m.maySend(s); err != nil {
 		return err
 	}
-	m.local.Accept = true
+	if !m.local.Accept {
+		m.local.Accept = true
+		m.saveLocal()
+	}
 	for _, it := range s.Items {
 		m.local.Next++
-		o := OutItem{N: m.local.Next, ID: it.ID, Text: it.Text, Plain: s.Plain || !m.st.settings.E2EE, Since: m.now}
-		m.out = append(m.out, o)
-		m.r.Batch.OutPut = append(m.r.Batch.OutPut, o)
+		m.out = append(m.out, OutItem{N: m.local.Next, ID: it.ID, Text: it.Text, Plain: s.Plain || !m.st.settings.E2EE, Since: m.now})
 	}
-	m.saveLocal()
 	return nil
+}
+
+// holdNew stores what this Step took and did not let out. What left at once stands
+// in its message, and its number is free again.
+func (m *Machine) holdNew() {
+	i := len(m.out)
+	for i > 0 && m.out[i-1].N > m.taken {
+		i--
+	}
+	if i == len(m.out) {
+		m.local.Next = m.taken
+	}
+	m.r.Batch.OutPut = slices.Clone(m.out[i:])
+	if i < len(m.out) || m.r.Batch.Local != nil {
+		m.saveLocal()
+	}
 }
 
 func (m *Machine) maySend(s Send) error {
@@ -127,7 +143,9 @@ func (m *Machine) sealItems(out []OutItem, epoch *entry) {
 	}
 	m.cited = cited{view: m.msgs[short(v.Hash)].view, any: true}
 	for _, o := range out {
-		m.r.Batch.OutDel = append(m.r.Batch.OutDel, o.N)
+		if o.N <= m.taken {
+			m.r.Batch.OutDel = append(m.r.Batch.OutDel, o.N)
+		}
 		sent := SentItem{ID: o.ID}
 		if epoch != nil {
 			sent.EID, sent.Gen = epoch.eh, epoch.body.(*Epoch).Gen

@@ -143,7 +143,7 @@ type Shown struct {
 // Step takes one input. All or nothing: with an error nothing has changed.
 func (m *Machine) Step(in Input) (Ready, error) {
 	m.r = new(Ready)
-	m.now, m.entropy, m.derived = in.Now, in.Entropy, 0
+	m.now, m.entropy, m.derived, m.taken = in.Now, in.Entropy, 0, m.local.Next
 	m.rot.turnBack(m.now)
 	before := len(m.g.order)
 	if m.damaged {
@@ -248,6 +248,7 @@ func (m *Machine) settle(structuralBefore int) {
 	m.coverGuests(len(m.g.order) != structuralBefore || len(m.r.Keys) > 0)
 	m.rotateIfDue()
 	m.flush()
+	m.holdNew()
 	m.settleReport()
 	m.r.Want = m.r.Want || m.pend.news
 	m.pend.news = false

@@ -44,7 +44,7 @@ var logMutants = []mutant{
 	{"marked: a clock that is turned back delays nothing", core, "	m.rot.turnBack(m.now)\n", "", "TestClockTurnedBackDelaysNoRotation"},
 
 	{"message: one number once", core, `			x.Seq = top.seq + 1`, `			x.Seq = max(1, top.seq)`, "TestMUST_102_Ranges"},
-	{"message: what left is gone from the outbox", core, "		m.r.Batch.OutDel = append(m.r.Batch.OutDel, o.N)\n		sent", "		sent", "TestMUST_79_FreshSalts"},
+	{"message: what left is gone from the outbox", core, "		if o.N <= m.taken {", "		if false {", "TestMUST_95_HardMarkHolds"},
 	{"message: ord is exact", core, `	rec.ord = max(rec.ord, min(max(x.Ord, 1)-1, m.boundBelow(x))) + 1`, `	rec.ord = max(rec.ord, min(max(x.Ord, 1)-1, maxOrd)) + 1`, "TestMUST_84_DisplayOrder"},
 	{"message: a claim counts where its past lies below", core, `	rec.ord = max(rec.ord, min(max(x.Ord, 1)-1, m.boundBelow(x))) + 1`, `	rec.ord++`, "TestAbuse_MM09_ClaimedOrdAboveABase"},
 	{"message: it cites its author's own chain", core, `heads := m.g.heads(PeerID{})`, `heads := m.g.heads(m.me)`, "TestPlaintextAfterOnesOwnApprovalReachesTheNewcomer"},
