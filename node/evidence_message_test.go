@@ -93,7 +93,10 @@ func TestMessagesThatAreNotThere(t *testing.T) {
 	if _, err := ann.Message(within(t), "no-such-group", strings.Repeat("a", 32)); KindOf(err) != NotFound {
 		t.Errorf("in no group: %v", err)
 	}
-	d, err := ann.DM(within(t), newPuppet(t).me().String(), "a word")
+	x := newPuppet(t).me().String()
+	d, err := ann.DM(within(t), x, "a word")
+	ok(t, err)
+	_, err = ann.DM(within(t), x, "another")
 	ok(t, err)
 	if m := ann.message(d.GroupID, d.MessageID); m.State != "held" || m.Seq != nil || m.Hash != nil || m.Readers != nil || !strings.Contains(m.Says, "held") {
 		t.Errorf("a held message is %+v", m)
@@ -117,5 +120,48 @@ func TestOneIDOfTwoPeople(t *testing.T) {
 	ok(t, err)
 	if len(all) != 2 || all[0].Sender == all[1].Sender {
 		t.Errorf("%+v", all)
+	}
+}
+
+// TestMessageDeliveredToSome: a message that one of two members is known to hold is
+// not delivered yet.
+func TestMessageDeliveredToSome(t *testing.T) {
+	ann, x := member(t)
+	gid := x.gid.String()
+	bob := inMemory(t, "bob", ann)
+	letIn(t, ann, bob, gid)
+	sent := ann.say(gid, "hello")
+	bob.reads(gid, "hello")
+	await(t, "the message at bob, as ann knows", func() bool {
+		bob.roomOf(gid).syncer.kick()
+		ann.roomOf(gid).syncer.kick()
+		r, in := ann.message(gid, sent.MessageID).reader(bob)
+		return in && *r.Delivered
+	})
+	if m := ann.message(gid, sent.MessageID); m.State != "sent" {
+		t.Errorf("%+v", m)
+	}
+}
+
+// TestMessageBeyondACutIsNotThere: what a member said that its removal cut away is
+// not shown by its ID either.
+func TestMessageBeyondACutIsNotThere(t *testing.T) {
+	ann, x := member(t)
+	gid := x.gid.String()
+	bob := inMemory(t, "bob", ann)
+	letIn(t, ann, bob, gid)
+	agree(t, gid, ann, bob)
+	owner := ann.twin(gid)
+	ok(t, ann.down())
+	said := line("hello")
+	said.Plain = true
+	rd, err := x.step(said)
+	ok(t, err)
+	bob.receives(gid, rd.Batch.Messages[0].Payload)
+	id := said.Items[0].ID.String()
+	bob.message(gid, id)
+	bob.receives(gid, owner.does(group.Remove{Peer: x.me()})...)
+	if all, err := bob.Message(within(t), gid, id); KindOf(err) != NotFound {
+		t.Errorf("%+v, %v", all, err)
 	}
 }

@@ -137,6 +137,7 @@ func TestKept_GivenToApproversAlone(t *testing.T) {
 	dan := newPlayer(t, "dan", ann, bob)
 	eve := newPlayer(t, "eve", bob)
 	gid := newGroup(t, CreateGroup{}, ann, bob, dan)
+	agree(t, gid, ann, bob, dan)
 	ok(t, ann.down())
 	cem := newPlayer(t, "cem", bob)
 	_, err := cem.Join(within(t), bob.id(), gid, "", false)
@@ -145,14 +146,16 @@ func TestKept_GivenToApproversAlone(t *testing.T) {
 	ok(t, err)
 	for who, p := range map[string]*player{"a stranger": eve, "a member": dan} {
 		ok(t, p.net.Connect(within(t), bob.me, bob.net.Addrs()...))
-		s, err := p.net.Open(within(t), bob.me, protoKept)
-		ok(t, err)
-		ok(t, put(s, keptAsk{GID: h, Answered: []keptAnswered{{Peer: cem.me, Until: 1 << 60}}}))
-		var got keptAnswer
-		ok(t, get(s, &got))
-		s.Close()
-		if len(got.Records) != 0 {
-			t.Errorf("%s is given %d requests", who, len(got.Records))
+		for _, ask := range []keptAsk{{GID: h}, {GID: h, Answered: []keptAnswered{{Peer: cem.me, Until: 1 << 60}}}} {
+			s, err := p.net.Open(within(t), bob.me, protoKept)
+			ok(t, err)
+			ok(t, put(s, ask))
+			var got keptAnswer
+			ok(t, get(s, &got))
+			s.Close()
+			if len(got.Records) != 0 {
+				t.Errorf("%s is given %d requests", who, len(got.Records))
+			}
 		}
 	}
 	ok(t, bob.roomOf(gid).look(within(t), func(*group.Machine) {
@@ -281,8 +284,39 @@ func TestNear_NeighbourKeepsTheRequest(t *testing.T) {
 	_, err = ann.Approve(within(t), gid, cem.id())
 	ok(t, err)
 	await(t, "cem in the group", func() bool { return cem.isIn(gid) })
+	await(t, "bob to tell cem", func() bool {
+		bob.mu.Lock()
+		defer bob.mu.Unlock()
+		return bob.Node.delivered[group.OfferID(keys.Hash{}, bob.me, cem.me)]
+	})
 	bob.say(gid, "welcome")
 	cem.reads(gid, "welcome")
+	got, err := cem.seekAt(within(t), bob.me, joinRef{Peer: ann.me, State: stateRequested}, true)
+	if err != nil || got.State != stateJoined || got.GID.String() != gid {
+		t.Errorf("who is in asks again: %+v, %v", got, err)
+	}
+}
+
+// TestNear_RefusalsDoNotCount: a neighbour was not named by anybody.
+func TestNear_RefusalsDoNotCount(t *testing.T) {
+	cem, x := inMemory(t, "cem"), newPuppet(t)
+	ok(t, cem.down())
+	cem.cfg.loopbackIsNear = true
+	cem.up()
+	ok(t, x.know(cem))
+	x.net.Handle(protoSeek, func(_ context.Context, s *mesh.Stream) {
+		if get(s, new(seek)) == nil && put(s, ack{OK: true}) == nil {
+			s.ReadFrame(maxFrame)
+			put(s, joinAnswer{Status: joinBanned})
+		}
+	})
+	j := joinRef{Peer: newPuppet(t).me(), State: stateRequested}
+	if got, took := cem.askNear(within(t), j, false); took || got != j {
+		t.Errorf("a refusal is taken: %+v", got)
+	}
+	if got, err := cem.seekAt(within(t), x.me(), j, false); !errors.Is(err, errNoKeeper) || got != j {
+		t.Errorf("it says %+v, %v", got, err)
+	}
 }
 
 // TestNear_StrangersLearnNothing: whoever asks a neighbour without naming the
@@ -405,11 +439,11 @@ func TestNear_ForeignGroupIsNotTaken(t *testing.T) {
 	gid := newGroup(t, CreateGroup{}, mal)
 	h, err := keys.ParseHash(gid)
 	ok(t, err)
-	var genesis []byte
+	var genesis, epoch []byte
 	ok(t, mal.roomOf(gid).look(within(t), func(m *group.Machine) {
 		miss, err := m.MissingAt(mal.me, group.Heights{})
 		ok(t, err)
-		genesis = miss.Records[0]
+		genesis, epoch = miss.Records[0], miss.Records[1]
 	}))
 	for what, g := range map[string][]byte{"of his own": genesis, "that is none": []byte("x")} {
 		for _, known := range []keys.Hash{{}, {1}} {
@@ -419,6 +453,9 @@ func TestNear_ForeignGroupIsNotTaken(t *testing.T) {
 				t.Errorf("a group %s is taken: %v", what, err)
 			}
 		}
+	}
+	if err := cem.adoptFrom(t, mal, joinRef{Peer: mal.me, State: stateRequested}, h, epoch); !errors.Is(err, group.ErrGroup) {
+		t.Errorf("a group begins with an EPOCH: %v", err)
 	}
 }
 

@@ -152,3 +152,65 @@ func TestSendOnceHeld(t *testing.T) {
 		}
 	}))
 }
+
+// TestSendOnceForADay: a key that was used long ago is free again, and then known
+// once; whether a send is plain is part of what it is.
+func TestSendOnceForADay(t *testing.T) {
+	r := still(t, storetest.NewMemDisk())
+	ok(t, r.takes(group.Compared{}))
+	was := keyed(t, "k", "x")
+	r.turn([]job{was})
+	ok(t, (<-was.done).err)
+	was.once.row.Made -= onceAge + 1
+	var b store.Batch
+	r.disk.space.Put(&b, onceKey(was.once.key), keys.Marshal(was.once.row))
+	for i, made := range []uint64{9, 5} {
+		r.disk.space.Put(&b, onceKey(keys.Hash{byte(i)}), keys.Marshal(onceRow{Made: made}))
+	}
+	ok(t, r.n.db.Commit(&b))
+	used, err := r.disk.loadOnce()
+	ok(t, err)
+	if len(used) != 3 || used[0].made != 5 || used[1].made != 9 {
+		t.Errorf("the oldest is not the first: %v", used)
+	}
+	r.used = usedKeys{{was.once.key, was.once.row.Made}}
+	now := keyed(t, "k", "y")
+	r.turn([]job{now})
+	if err := (<-now.done).err; err != nil || now.once.repeat || len(r.used) != 1 || r.used[0].made != now.once.row.Made {
+		t.Errorf("after a day: %v, a repeat: %v, %v", err, now.once.repeat, r.used)
+	}
+	plain, err := newOnce("k", []string{"y"}, true, nil)
+	ok(t, err)
+	if plain.row.Body == now.once.row.Body {
+		t.Error("a plain send is taken for a sealed one")
+	}
+}
+
+// TestSendOnceFindsItsLines: a repeat is answered for the lines of its key alone,
+// whatever left beside them, and for those that were erased since as sent.
+func TestSendOnceFindsItsLines(t *testing.T) {
+	ann := newPlayer(t, "ann")
+	gid := newGroup(t, CreateGroup{}, ann)
+	r := ann.roomOf(gid)
+	one, two := line("one"), line("two")
+	two.Items = append(line("beside it").Items, two.Items...)
+	for _, ev := range []group.Send{one, two} {
+		_, err := r.act(within(t), ev)
+		ok(t, err)
+	}
+	gone, err := keys.NewItemID()
+	ok(t, err)
+	row := onceRow{IDs: []keys.ItemID{one.Items[0].ID, two.Items[1].ID, gone}, Made: ann.clock()}
+	left, err := r.leftAs(within(t), onceRow{IDs: row.IDs[:2], Made: row.Made}, nil)
+	ok(t, err)
+	if len(left) != 2 || left[0].ID != row.IDs[1] || left[1].ID != row.IDs[0] {
+		t.Errorf("%+v", left)
+	}
+	out, err := r.recalled(within(t), row, nil, false)
+	ok(t, err)
+	for i, s := range out {
+		if s.State != "sent" || s.Hint != "" || (s.EID == nil) != (i == 2) {
+			t.Errorf("line %d: %+v", i, s)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -10,19 +11,19 @@ func TestProofsOfRemoval(t *testing.T) {
 	bob, carol := inMemory(t, "bob", ann), inMemory(t, "carol", ann)
 	gid := newGroup(t, CreateGroup{}, ann, bob, carol)
 	agree(t, gid, ann, bob, carol)
-	none := func(ref, peer, why string) {
+	none := func(ref, peer, says string) {
 		t.Helper()
-		if p, err := ann.ProveRemoval(within(t), ref, peer); KindOf(err) != NotFound || p.Proof != "" {
-			t.Errorf("%s: %v", why, err)
+		if p, err := ann.ProveRemoval(within(t), ref, peer); KindOf(err) != NotFound || p.Proof != "" || !strings.Contains(err.Error(), says) {
+			t.Errorf("%v, want %q", err, says)
 		}
 	}
-	none(gid, carol.id(), "a member")
-	none(gid, newPuppet(t).me().String(), "a stranger")
-	none(gid, "nobody", "a name that nobody has")
+	none(gid, carol.id(), "is a member")
+	none(gid, newPuppet(t).me().String(), "never was a member")
+	none(gid, "nobody", "no member")
 	none("no-such-group", carol.id(), "no group")
 	d, err := ann.DM(within(t), bob.id(), "")
 	ok(t, err)
-	none(d.GroupID, bob.id(), "in a conversation")
+	none(d.GroupID, bob.id(), "conversation of two")
 
 	_, err = ann.Ban(within(t), gid, carol.id())
 	ok(t, err)

@@ -312,7 +312,14 @@ func TestShare_PartsFitAFrame(t *testing.T) {
 			t.Errorf("%d of %d records are in parts", held, n)
 		}
 	}
-	for _, bad := range []parts{{}, {List: []part{{From: 1}}}, {List: []part{{}, {From: 5}, {From: 5}}}} {
+	if _, records, err := divide(parts{List: []part{{Count: 1 << 63}, {From: 1, Count: 1 << 63}}}); err != nil || records < 1<<33 {
+		t.Errorf("of very many records %d are told, %v", records, err)
+	}
+	many := make([]part, maxParts+1)
+	for i := range many {
+		many[i].From = uint64(i)
+	}
+	for _, bad := range []parts{{}, {List: []part{{From: 1}}}, {List: []part{{}, {From: 5}, {From: 5}}}, {List: many}} {
 		if _, _, err := divide(bad); err == nil {
 			t.Errorf("%+v is taken", bad)
 		}
