@@ -49,3 +49,26 @@ func TestMembersAddressesAreKept(t *testing.T) {
 	ann.up()
 	await(t, "bob, who is not told where ann is now", func() bool { return len(ann.net.Connected()) == 1 })
 }
+
+// TestGroupThatIsBeingMadeIsWaitedFor: a node that runs in order to make a group is
+// found, and asked, before the group is there.
+func TestGroupThatIsBeingMadeIsWaitedFor(t *testing.T) {
+	ann := newPlayer(t, "ann")
+	ok(t, ann.down())
+	ann.cfg.Creates = "team"
+	ann.up()
+	bob := newPlayer(t, "bob", ann)
+	await(t, "a connection", func() bool { return len(ann.net.Connected()) == 1 })
+	answer := make(chan error, 1)
+	go func() {
+		_, err := bob.Join(within(t), ann.id(), "team", "", false)
+		answer <- err
+	}()
+	await(t, "the request at ann", func() bool { return ann.quotas.of(bob.me).streams[protoJoin].Tokens() < 9.5 })
+	_, err := ann.CreateGroup(within(t), CreateGroup{Name: "team"})
+	ok(t, err)
+	ok(t, <-answer)
+	if _, err := bob.Join(within(t), ann.id(), "other", "", false); KindOf(err) != NotFound {
+		t.Errorf("a group that is not to be made: %v", err)
+	}
+}

@@ -54,6 +54,9 @@ func (n *Node) serveJoin(ctx context.Context, s *mesh.Stream) {
 // answerFor answers a request for one of this node's groups.
 func (n *Node) answerFor(ctx context.Context, s *mesh.Stream, req group.JoinRequest) {
 	r, status, err := n.groupAskedFor(ctx, req)
+	if status != joinRequested && n.aboutToCreate(ctx, req.Name) {
+		r, status, err = n.groupAskedFor(ctx, req)
+	}
 	if err != nil {
 		s.Reset() // this node is stopping: that is no answer
 		return
@@ -66,6 +69,23 @@ func (n *Node) answerFor(ctx context.Context, s *mesh.Stream, req group.JoinRequ
 	if err := r.answerJoin(ctx, s, req, judge); err != nil && ctx.Err() == nil {
 		n.log.Debug("answer join", "peer", s.Peer().Short(), "err", err)
 	}
+}
+
+// createWithin is how long somebody who asks for a group waits for it to be made.
+const createWithin = 10 * time.Second
+
+// aboutToCreate reports whether a group that somebody asks for is made by the
+// command that runs this node, and waits for it.
+func (n *Node) aboutToCreate(ctx context.Context, name string) bool {
+	if n.cfg.Creates == "" || name != "" && name != n.cfg.Creates {
+		return false
+	}
+	select {
+	case <-n.created:
+	case <-time.After(createWithin):
+	case <-ctx.Done():
+	}
+	return true
 }
 
 // groupAskedFor finds the group that a request means: by ID, by name, or the

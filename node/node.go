@@ -37,6 +37,10 @@ type Config struct {
 	NoMDNS bool     // do not look for nodes on the local network, nor be seen there
 	Logger *slog.Logger
 
+	// Creates names a group that is created as soon as the node answers: others may
+	// find the node before, and who asks for the group then waits for it.
+	Creates string
+
 	disk   testDisk
 	timing timing
 
@@ -97,6 +101,9 @@ type Node struct {
 	stopAsked chan struct{}
 	askStop   func() // closes it
 
+	created chan struct{} // closed once the group is there that is to be created first
+	create  func()        // closes it
+
 	asks   chan struct{} // repeat open requests now
 	offers chan struct{} // deliver invitations now
 
@@ -146,6 +153,8 @@ func Open(cfg Config) (*Node, error) {
 	n.bus = newBus(&n.counts.cutFollowers)
 	n.stopAsked = make(chan struct{})
 	n.askStop = sync.OnceFunc(func() { close(n.stopAsked) })
+	n.created = make(chan struct{})
+	n.create = sync.OnceFunc(func() { close(n.created) })
 	if err := n.open(); err != nil {
 		n.close()
 		return nil, homeError(err)

@@ -30,6 +30,9 @@ func (n *Node) CreateGroup(ctx context.Context, c CreateGroup) (GroupInfo, error
 	if err != nil {
 		return GroupInfo{}, personError(err)
 	}
+	if c.Name == n.cfg.Creates {
+		n.create()
+	}
 	return n.groupInfo(ctx, r)
 }
 

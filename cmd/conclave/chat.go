@@ -80,8 +80,12 @@ func runChat(ctx context.Context, a *app, o chatOptions) error {
 func (a *app) chatWithNode(ctx context.Context, o chatOptions) error {
 	said := &heldLog{}
 	defer said.tell(a.stderr)
+	creates := ""
+	if o.create {
+		creates = o.group
+	}
 	n, err := node.Open(node.Config{
-		Home: a.home, Listen: o.listen, Peers: o.peers, LAN: o.lan, NoMDNS: o.noMDNS,
+		Home: a.home, Listen: o.listen, Peers: o.peers, LAN: o.lan, NoMDNS: o.noMDNS, Creates: creates,
 		Logger: slog.New(slog.NewTextHandler(prefixed{said}, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: dropTime})),
 	})
 	if err != nil {

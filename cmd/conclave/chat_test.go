@@ -4,85 +4,22 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/hinshun/vt10x"
-	"golang.org/x/sys/unix"
+	"conclave/node/lantest/terminal"
 )
 
-// screenOf is a program on a terminal of its own: what it wrote, and a keyboard.
+// screenOf is a program on a terminal of its own.
 type screenOf struct {
-	t       *testing.T
-	keys    *os.File
+	*terminal.Screen
 	process *process
-
-	mu    sync.Mutex
-	seen  vt10x.Terminal // what the terminal shows
-	more  *sync.Cond
-	ended bool
 }
 
-// openScreen runs a command on a terminal of 100 by 30.
-func openScreen(t *testing.T, home string, args ...string) *screenOf {
+func openScreen(t *testing.T, home string, args ...string) screenOf {
 	t.Helper()
-	master, tty := terminal(t)
-	if err := unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 30, Col: 100}); err != nil {
-		t.Fatal(err)
-	}
-	s := &screenOf{t: t, keys: master, seen: vt10x.New(vt10x.WithSize(100, 30)), process: prepare(t, home, args...)}
-	s.more = sync.NewCond(&s.mu)
-	s.process.Env = append(os.Environ(), "TERM=xterm-256color", "NO_COLOR=")
-	s.process.Stdin, s.process.Stdout, s.process.Stderr = tty, tty, tty
-	s.process.start()
-	tty.Close()
-	go s.read(master)
-	return s
-}
-
-func (s *screenOf) read(from *os.File) {
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := from.Read(buf)
-		s.mu.Lock()
-		s.seen.Write(buf[:n])
-		s.ended = err != nil
-		s.more.Broadcast()
-		s.mu.Unlock()
-		if err != nil {
-			return
-		}
-	}
-}
-
-// shows waits until a text stands on the terminal.
-func (s *screenOf) shows(text string) {
-	s.t.Helper()
-	late := false
-	limit := time.AfterFunc(patience, func() {
-		s.mu.Lock()
-		late = true
-		s.more.Broadcast()
-		s.mu.Unlock()
-	})
-	defer limit.Stop()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for !strings.Contains(s.seen.String(), text) {
-		if s.ended || late {
-			s.t.Fatalf("the screen does not show %q:\n%s", text, s.seen.String())
-		}
-		s.more.Wait()
-	}
-}
-
-func (s *screenOf) press(keys string) {
-	s.t.Helper()
-	if _, err := s.keys.WriteString(keys); err != nil {
-		s.t.Fatal(err)
-	}
+	p := prepare(t, home, args...)
+	return screenOf{terminal.Start(t, p.Cmd), p}
 }
 
 // One command per person, from empty homes to a line that both read.
@@ -104,22 +41,22 @@ func playChat(t *testing.T) time.Duration {
 	home := func(name string) string { return filepath.Join(dir, name) }
 	const loopback = "/ip4/127.0.0.1/tcp/0"
 	alice := openScreen(t, home("alice"), "chat", "team", "--create", "--listen", loopback)
-	alice.shows("created the group")
+	alice.Shows("created the group")
 	s := answer(t, home("alice"), "status", "--wait")
 	peer, addr := s["peer_id"].(string), s["addrs"].([]any)[0].(string)
 
 	began := time.Now()
 	bob := openScreen(t, home("bob"), "chat", "--join", peer+"/team", "--note", "it is me", "--listen", loopback, "--peer", addr)
-	alice.shows("wants to join")
-	alice.press("\x19") // ctrl+y
-	bob.shows("sealed for 2")
-	bob.press("hello everybody\r")
-	alice.shows("hello everybody")
-	bob.shows("✓")
+	alice.Shows("wants to join")
+	alice.Press("\x19") // ctrl+y
+	bob.Shows("sealed for 2")
+	bob.Press("hello everybody\r")
+	alice.Shows("hello everybody")
+	bob.Shows("✓")
 	took := time.Since(began)
 
-	for _, s := range []*screenOf{bob, alice} {
-		s.press("\x03") // ctrl+c
+	for _, s := range []screenOf{bob, alice} {
+		s.Press("\x03") // ctrl+c
 		if err := s.process.Wait(); err != nil {
 			t.Errorf("chat ends with %v", err)
 		}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"conclave/node"
+	"conclave/node/lantest/terminal"
 )
 
 // screen is what a terminal shows after what was written to it.
@@ -129,7 +130,7 @@ func TestDemoOnAScreen(t *testing.T) {
 		t.Skip("takes 20 s of reading time: runs under CONCLAVE_TEST=all")
 	}
 	t.Parallel()
-	master, tty := terminal(t)
+	master, tty := terminal.Open(t)
 	if err := unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}); err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"conclave/node/lantest/terminal"
 )
 
 // The tests here need a stream that a script cannot give: a pipe that stays
@@ -104,36 +104,12 @@ func TestSendAnswersEachLine(t *testing.T) {
 	}
 }
 
-// terminal returns both ends of a new pseudo-terminal.
-func terminal(t *testing.T) (screen, tty *os.File) {
-	t.Helper()
-	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { screen.Close() })
-	fd := int(screen.Fd())
-	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { tty.Close() })
-	return screen, tty
-}
-
 // Who watches the node is told who wants to join, with the line that lets that
 // person in.
 func TestUpAnnouncesRequests(t *testing.T) {
 	dir := t.TempDir()
 	alice, bob := filepath.Join(dir, "alice"), filepath.Join(dir, "bob")
-	screen, tty := terminal(t)
+	screen, tty := terminal.Open(t)
 	up := prepare(t, alice, "up", "--listen", "/ip4/127.0.0.1/tcp/0")
 	up.Stderr = tty
 	up.start()
@@ -172,7 +148,7 @@ func TestColour(t *testing.T) {
 	answer(t, home, "group", "create", "team")
 	answer(t, home, "send", "team", "--plain", "in the open")
 	for set, want := range map[string]bool{"TERM=xterm": true, "NO_COLOR=1": false, "TERM=dumb": false} {
-		screen, tty := terminal(t)
+		screen, tty := terminal.Open(t)
 		p := prepare(t, home, "log", "team")
 		p.Env = append(os.Environ(), "TERM=xterm", "NO_COLOR=", set)
 		p.Stdout = tty
@@ -350,7 +326,7 @@ func TestForgetAsks(t *testing.T) {
 		typed string
 		code  int
 	}{{"\n", 5}, {"n\n", 5}, {"y\n", 0}} {
-		screen, tty := terminal(t)
+		screen, tty := terminal.Open(t)
 		p := prepare(t, home, "group", "forget", "team")
 		p.Stdin = tty
 		var said tail
@@ -371,7 +347,7 @@ func TestUpAnnouncesInvitationsAndKeys(t *testing.T) {
 	dir := t.TempDir()
 	alice, bob, carol := filepath.Join(dir, "alice"), filepath.Join(dir, "bob"), filepath.Join(dir, "carol")
 	addr := startNode(t, bob)
-	screen, tty := terminal(t)
+	screen, tty := terminal.Open(t)
 	up := prepare(t, alice, "up", "--listen", "/ip4/127.0.0.1/tcp/0", "--peer", addr)
 	up.Stderr = tty
 	up.start()

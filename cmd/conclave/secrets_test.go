@@ -44,7 +44,7 @@ func TestAbuse_LO09_SecretsStayOut(t *testing.T) {
 	_, logged := chattyNode(t, home)
 
 	s := openScreen(t, home, "web")
-	s.shows("opened in your browser")
+	s.Shows("opened in your browser")
 	link := regexp.MustCompile(`http://[^"]*#([0-9a-f]{64})`).FindStringSubmatch(read("page"))
 	if link == nil {
 		t.Fatalf("the browser got %q", read("page"))
@@ -76,9 +76,7 @@ func TestAbuse_LO09_SecretsStayOut(t *testing.T) {
 		t.Fatalf("%s\n%s", said, answered)
 	}
 
-	s.mu.Lock()
-	shown := s.seen.String()
-	s.mu.Unlock()
+	shown := s.Text()
 	word := regexp.MustCompile(`[0-9a-f]{64}`).FindString(string(answered))
 	for what, secret := range map[string]string{
 		"the link": link[1], "the cookie": resp.Cookies()[0].Value, "the word": word,

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"conclave/node/lantest/terminal"
 )
 
 // Who types is told, before a line is taken, which members lack the key: once,
@@ -30,7 +32,7 @@ func TestSendTellsWhoCannotRead(t *testing.T) {
 
 	for name, text := range map[string]string{"a line": "hello", "lines": "-"} {
 		t.Run(name, func(t *testing.T) {
-			screen, tty := terminal(t)
+			screen, tty := terminal.Open(t)
 			send := prepare(t, alice, "send", "team", text)
 			send.Stdin, send.Stdout, send.Stderr = tty, tty, tty
 			send.start()

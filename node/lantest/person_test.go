@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -59,8 +58,7 @@ func (o object) list(key string) (out []string) {
 // person adds somebody to the network, with a new home.
 func (l *lan) person(name, bin string) *person {
 	l.t.Helper()
-	p := &person{t: l.t, name: name, bin: bin, home: filepath.Join(l.t.TempDir(), name), log: &lockedBuffer{}}
-	p.ns, p.addr = l.host()
+	p := l.newcomer(name, bin)
 	p.id = p.one("init").text("peer_id")
 	l.t.Cleanup(func() {
 		p.kill()
