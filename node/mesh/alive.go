@@ -23,8 +23,16 @@ const aliveWithin = 3 * time.Second
 // meanwhile no other connection to these peers is tried.
 func (m *Mesh) checkAll() {
 	own, err := manet.InterfaceMultiaddrs()
+	if err != nil {
+		m.log.Debug("list the machine's addresses", "err", err)
+	}
+	m.checkFrom(own)
+}
+
+// checkFrom does so where own are the machine's addresses; none: not known.
+func (m *Mesh) checkFrom(own []ma.Multiaddr) {
 	for _, c := range m.host.Network().Conns() {
-		if err == nil && !boundTo(own, c.LocalMultiaddr()) {
+		if len(own) > 0 && !boundTo(own, c.LocalMultiaddr()) {
 			m.wg.Go(func() { c.Close() }) // nothing comes to that address any more
 		} else {
 			m.check(c)

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	ma "github.com/multiformats/go-multiaddr"
 	"golang.org/x/net/dns/dnsmessage"
 	"golang.org/x/net/ipv4"
@@ -51,12 +52,18 @@ func must(err error) {
 	}
 }
 
-// helpNode is a node. Arguments: seed byte, port, mdns or quiet, listen IP.
+// helpNode is a node. Arguments: seed byte, port, mdns or quiet or mute, listen IP.
+// A mute one says nothing that nobody asked for: left to itself a connection of it,
+// which is TCP, never ends.
 func helpNode(args []string) {
 	var seed keys.Secret
 	seed[0] = args[0][0]
 	cfg := Config{Identity: keys.IdentityFromSeed(seed), MDNS: args[2] == "mdns",
 		Listen: []string{"/ip4/" + args[3] + "/tcp/" + args[1], "/ip4/" + args[3] + "/udp/" + args[1] + "/quic-v1"}}
+	if args[2] == "mute" {
+		yamux.DefaultTransport.EnableKeepAlive = false
+		cfg.Listen = cfg.Listen[:1]
+	}
 	m, err := New(context.Background(), cfg)
 	must(err)
 	defer m.Close()

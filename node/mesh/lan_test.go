@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -56,6 +57,53 @@ func TestLateCableIsNoticed(t *testing.T) {
 	if err := a.ask("mdns"); err != "<nil>" {
 		t.Errorf("announced, and still: %s", err)
 	}
+}
+
+// A node whose address changed, whose cable was out or that slept finds out by
+// itself that its connections are dead, and makes others; so does the node that it
+// left one at. Neither says anything meanwhile, so that only looking tells.
+func TestNetworkComesAndGoes(t *testing.T) {
+	l := newLAN(t)
+	nsA, _ := l.host(true)
+	nsB, n := l.host(true)
+	a := l.run(nsA, "node", "a", "4001", "mute", "0.0.0.0")
+	idA := a.expect("id", patience)
+	b := l.run(nsB, "node", "b", "0", "mute", "0.0.0.0")
+	b.expect("id", patience)
+	b.ask("remember " + idA + " /ip4/10.77.0.1/tcp/4001")
+	b.expect("up", patience)
+	a.expect("up", patience)
+	var began time.Time
+	expect := func(word, what string) {
+		t.Helper()
+		b.expect(word, patience)
+		t.Logf("%s: %s after %v", what, word, time.Since(began).Round(time.Millisecond))
+	}
+
+	began = time.Now()
+	l.ip("-n", nsB, "addr", "del", fmt.Sprintf("10.77.0.%d/24", n), "dev", "eth0")
+	l.ip("-n", nsB, "addr", "add", "10.77.0.99/24", "dev", "eth0")
+	expect("down", "another address")
+	expect("up", "another address")
+	a.awaitOne()
+
+	began = time.Now()
+	l.ip("-n", nsB, "link", "set", "eth0", "down")
+	expect("down", "cable out")
+	began = time.Now()
+	l.ip("-n", nsB, "link", "set", "eth0", "up")
+	expect("up", "cable in")
+	a.awaitOne()
+
+	b.cmd.Process.Signal(syscall.SIGSTOP)
+	l.ip("-n", nsA, "link", "set", "eth0", "down") // whatever a does, b is not told
+	time.Sleep(10 * time.Second)                   // a shorter one is no sleep
+	b.cmd.Process.Signal(syscall.SIGCONT)
+	began = time.Now()
+	expect("down", "awake")
+	l.ip("-n", nsA, "link", "set", "eth0", "up")
+	expect("up", "awake, and a is back")
+	a.awaitOne()
 }
 
 // Nothing is sent with mDNS off, nor while listening on loopback alone;

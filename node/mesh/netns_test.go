@@ -161,3 +161,9 @@ func (p *process) stop() {
 	for range p.lines {
 	}
 }
+
+// awaitOne waits until one connection is left.
+func (p *process) awaitOne() {
+	p.t.Helper()
+	await(p.t, "one connection", func() bool { return p.ask("conns") == "1" })
+}

@@ -2,15 +2,20 @@ package mesh
 
 import (
 	"fmt"
+	"net"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"conclave/keys"
 
 	"github.com/libp2p/go-libp2p"
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/x/simlibp2p"
 	"github.com/marcopolo/simnet"
+	manet "github.com/multiformats/go-multiaddr/net"
 )
 
 // world is a network of nodes in virtual time: 10 ms from each to each, and a
@@ -20,16 +25,39 @@ type world struct {
 	nw   *simnet.Simnet
 	n    int
 	link simnet.LinkSettings // of each node, in both directions
+	lost sync.Map            // IP addresses that nothing comes from, or reaches
 }
 
 // simulate runs f in a bubble of virtual time, and ends everything in it.
 func simulate(t *testing.T, f func(*testing.T, *world)) {
 	synctest.Test(t, func(t *testing.T) {
-		nw := &simnet.Simnet{LatencyFunc: simnet.StaticLatency(10 * time.Millisecond)}
-		nw.Start()
-		t.Cleanup(nw.Close)
-		f(t, &world{t: t, nw: nw, link: simnet.LinkSettings{BitsPerSecond: 100 * simlibp2p.OneMbps}})
+		w := &world{t: t, link: simnet.LinkSettings{BitsPerSecond: 100 * simlibp2p.OneMbps}}
+		w.nw = &simnet.Simnet{LatencyFunc: w.latency}
+		w.nw.Start()
+		t.Cleanup(w.nw.Close)
+		f(t, w)
 	})
+}
+
+func (w *world) latency(p *simnet.Packet) time.Duration {
+	for _, a := range []net.Addr{p.From, p.To} {
+		if _, lost := w.lost.Load(a.(*net.UDPAddr).IP.String()); lost {
+			return 24 * time.Hour
+		}
+	}
+	return 10 * time.Millisecond
+}
+
+// cut takes a node off the network. Nobody is told.
+func (w *world) cut(m *Mesh) {
+	w.t.Helper()
+	for _, a := range m.host.Network().ListenAddresses() {
+		ip, err := manet.ToIP(a)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.lost.Store(ip.String(), true)
+	}
 }
 
 // addr returns the next free address of the world.
@@ -45,7 +73,12 @@ func (w *world) option() libp2p.Option {
 // node starts a mesh in the world.
 func (w *world) node(extra ...pubsub.Option) *Mesh {
 	w.t.Helper()
-	cfg := Config{Identity: identity(w.t), Listen: []string{w.addr()}}
+	return w.nodeOf(identity(w.t), extra...)
+}
+
+func (w *world) nodeOf(id *keys.Identity, extra ...pubsub.Option) *Mesh {
+	w.t.Helper()
+	cfg := Config{Identity: id, Listen: []string{w.addr()}}
 	m, err := start(w.t.Context(), cfg, []libp2p.Option{w.option()}, extra...)
 	if err != nil {
 		w.t.Fatal(err)
