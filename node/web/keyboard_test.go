@@ -63,7 +63,8 @@ func TestKeyboardAlone(t *testing.T) {
 	ann.sees("History")
 	ann.hit("team" + kb.Enter) // the first field has the focus
 	ann.sees("Nobody else is here")
-	ann.hit("alone so far" + kb.Enter) // where one writes has it now
+	ann.until("the focus where one writes", `document.activeElement.tagName === "TEXTAREA"`)
+	ann.hit("alone so far" + kb.Enter)
 	ann.until("the line", `document.querySelector(".log .own .text")?.innerText === "alone so far"`)
 
 	ann.tabTo("Group")

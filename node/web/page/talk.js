@@ -223,7 +223,7 @@ class Talk extends HTMLElement {
   }
 
   // draw shows the lines, and leaves what is being read where it is.
-  draw(toEnd = this.stuck) {
+  draw(toEnd = this.stuck && this.near()) {
     const seen = toEnd ? null : this.firstSeen();
     const back = this.list.contains(document.activeElement) ? place() : null;
     const old = new Map([...this.list.children].map((e) => [e.line, e]));
