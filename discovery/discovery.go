@@ -26,9 +26,10 @@ import (
 )
 
 const (
-	// dialTimeout bounds one attempt. A TCP handshake that loses its first
-	// packets needs a little over 3 s; more than 10 s is a dead address.
-	dialTimeout = 10 * time.Second
+	// DialTimeout bounds one attempt. A connection takes three times as long as an
+	// answer does, and whoever listens waits for 15 s: beyond five seconds for an
+	// answer none comes about.
+	DialTimeout = 15 * time.Second
 	// lookAround is how often the machine's own addresses are read. libp2p tells
 	// of a change after up to a minute; a person has given up by then.
 	lookAround = 2 * time.Second
@@ -208,6 +209,7 @@ func (f *Finder) run(ctx context.Context, events <-chan any) {
 	defer timer.Stop()
 	defer look.Stop()
 	here, looked := f.cfg.networks(), f.cfg.clock()
+	moved := make(chan struct{})
 	for {
 		select {
 		case <-ctx.Done():
@@ -224,12 +226,15 @@ func (f *Finder) run(ctx context.Context, events <-chan any) {
 			if now := f.cfg.networks(); !slices.Equal(now, here) || slept {
 				here = now
 				f.onMove(b)
+				close(moved)
+				moved = make(chan struct{})
 			}
 		case <-timer.C:
 		}
 		now := time.Now()
 		for _, p := range b.due(now, maxDials) {
-			dials.Go(func() { f.dial(ctx, p) })
+			until := moved
+			dials.Go(func() { f.dial(ctx, p, until) })
 		}
 		timer.Reset(b.wait(now))
 	}
@@ -262,9 +267,17 @@ func (f *Finder) onMove(b *book) {
 	}
 }
 
-func (f *Finder) dial(ctx context.Context, p peer.AddrInfo) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+// dial makes one attempt, unless the machine moves on meanwhile.
+func (f *Finder) dial(ctx context.Context, p peer.AddrInfo, moved <-chan struct{}) {
+	ctx, cancel := context.WithTimeout(ctx, DialTimeout)
 	defer cancel()
+	f.wg.Go(func() {
+		select {
+		case <-moved:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
 	err := f.cfg.Dial(ctx, p)
 	if err != nil {
 		f.cfg.Logger.Debug("dial", "peer", p.ID, "error", err)

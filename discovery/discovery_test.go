@@ -145,6 +145,29 @@ func TestAnotherNetworkDialsAtOnce(t *testing.T) {
 	})
 }
 
+// An attempt that waits for an answer does not hold up those on another network.
+func TestAnotherNetworkEndsWhatIsUnderWay(t *testing.T) {
+	pair(t, func(t *testing.T, a, b host.Host) {
+		var tries, moved atomic.Int64
+		f := start(t, Config{Host: a, Static: []peer.AddrInfo{addrOf(b)},
+			Dial: func(ctx context.Context, _ peer.AddrInfo) error {
+				tries.Add(1)
+				<-ctx.Done()
+				return ctx.Err()
+			},
+			networks: func() []netip.Prefix {
+				return []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(moved.Load())}), 24)}
+			}})
+		defer f.Close()
+		time.Sleep(lookAround / 2)
+		moved.Store(1)
+		time.Sleep(lookAround + minBackoff + yield)
+		if n := tries.Load(); n != 2 {
+			t.Errorf("%d attempts, want another one", n)
+		}
+	})
+}
+
 func TestKnownAddressesAreLearntFromThePeer(t *testing.T) {
 	pair(t, func(t *testing.T, a, b host.Host) {
 		f := start(t, Config{Host: a})

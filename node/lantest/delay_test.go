@@ -23,7 +23,8 @@ var stretch = map[string]time.Duration{"slow": 10 * time.Second, "wild": 10 * ti
 
 const proxyAddr = "10.77.0.254"
 
-func newBehind(t *testing.T, network, transport string) *behind {
+// newBehind lets the two meet through a proxy in some mode.
+func newBehind(t *testing.T, network, transport, mode string) *behind {
 	t.Helper()
 	bin := program(t, "")
 	l := newLAN(t)
@@ -43,6 +44,7 @@ func newBehind(t *testing.T, network, transport string) *behind {
 	b.ann.up("--no-mdns", "--listen", listen)
 	b.proxy = l.start(l.hub(), "proxy", network, proxyAddr+":4001", b.ann.addr+":4001")
 	b.proxy.expect("ready", patience)
+	b.proxy.ask(mode)
 	b.bob.up("--no-mdns", "--listen", listen, "--peer", fmt.Sprintf("/ip4/%s/%s/p2p/%s", proxyAddr, transport, b.ann.id))
 	b.group = b.ann.one("group", "create", "team").text("group_id")
 	b.letIn(b.ann, b.bob, b.group)
@@ -66,7 +68,7 @@ func TestAbuse_FA09_Proxy(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			newBehind(t, c.network, c.transport).talk(c.modes)
+			newBehind(t, c.network, c.transport, "clear").talk(c.modes)
 		})
 	}
 }
@@ -103,4 +105,19 @@ func (b *behind) talk(modes []string) {
 		t.Error("nothing was lost, twice and overtaken: the test proves nothing")
 	}
 	b.settle(b.group, b.ann, b.bob)
+}
+
+// Two who are so far apart that an answer takes four seconds meet, and talk.
+func TestLAN_FarAway(t *testing.T) {
+	for network, transport := range map[string]string{"tcp": "tcp/4001", "udp": "udp/4001/quic-v1"} {
+		t.Run(network, func(t *testing.T) {
+			t.Parallel()
+			b := newBehind(t, network, transport, "far")
+			t.Logf("met, and holding one key, after %v", time.Since(b.began).Round(time.Second))
+			began := time.Now()
+			b.say(b.bob, b.group, "how is it over there?")
+			b.ann.follow(b.group).expect("how is it over there?")
+			t.Logf("read after %v", time.Since(began).Round(100*time.Millisecond))
+		})
+	}
 }

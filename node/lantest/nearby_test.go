@@ -39,9 +39,10 @@ func TestLAN_Nearby(t *testing.T) {
 	s.carol.fails(1, "nearby")
 }
 
-// A person whose address changes, one whose cable was out and one whose machine
-// slept are back by themselves. Over TCP: nothing tells either end that the old
-// connection is dead, where QUIC goes on from the new address.
+// A person whose address changes, one whose cable was out, one whose machine slept
+// and one who is found at another port are back by themselves. Over TCP: nothing
+// tells either end that the old connection is dead, where QUIC goes on from the new
+// address.
 func TestLAN_MovesAndSleeps(t *testing.T) {
 	s := newThree(t, program(t, ""), "--listen", "/ip4/0.0.0.0/tcp/0")
 	team := s.alice.one("group", "create", "team").text("group_id")
@@ -69,13 +70,18 @@ func TestLAN_MovesAndSleeps(t *testing.T) {
 	back("bob has another address")
 
 	s.lan.ip("-n", s.bob.ns, "link", "set", "eth0", "down")
-	time.Sleep(8 * time.Second) // longer than from one look at the addresses to the next
+	time.Sleep(40 * time.Second) // longer than a connection lives, and than any back-off
 	s.lan.ip("-n", s.bob.ns, "link", "set", "eth0", "up")
 	s.lan.ip("-n", s.bob.ns, "addr", "replace", next+"/24", "dev", "eth0")
 	back("bob's cable was out")
 
+	began := time.Now()
 	s.bob.node.Process.Signal(syscall.SIGSTOP)
 	s.alice.where("bob away", []string{"members", team}, func(o object) bool { return o.text("peer_id") == s.bob.id && o["online"] == false })
 	s.bob.node.Process.Signal(syscall.SIGCONT)
-	back("bob slept")
+	back(fmt.Sprintf("bob slept for %.0f s", time.Since(began).Seconds()))
+
+	s.bob.down()
+	s.bob.up("--listen", "/ip4/0.0.0.0/tcp/0")
+	back("bob has another port")
 }

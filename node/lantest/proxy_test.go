@@ -30,6 +30,7 @@ type passing struct {
 var passings = map[string]passing{
 	"clear": {},
 	"slow":  {least: time.Second, most: time.Second},
+	"far":   {least: 2 * time.Second, most: 2 * time.Second},
 	"wild":  {most: time.Second, lost: 10, twice: 20},
 	"stall": {stalled: true},
 }

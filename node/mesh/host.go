@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"net"
 	"syscall"
-	"time"
 
+	"conclave/discovery"
 	"conclave/keys"
 
 	"github.com/libp2p/go-libp2p"
@@ -18,6 +18,7 @@ import (
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	ma "github.com/multiformats/go-multiaddr"
@@ -142,14 +143,15 @@ func (p *parts) options(cfg Config) []libp2p.Option {
 		libp2p.ProtocolVersion(userAgent),
 		// With SO_REUSEPORT two nodes could share a port, and a dial would reach
 		// the one or the other.
-		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
+		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport(), tcp.WithConnectionTimeout(discovery.DialTimeout)),
 		libp2p.Transport(quic.NewTransport),
 		security(),
 		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
 		libp2p.ConnectionGater(gater{lan: cfg.LAN}),
 		libp2p.ResourceManager(p.limits),
 		libp2p.ConnectionManager(p.conns),
-		libp2p.WithDialTimeout(10 * time.Second),
+		libp2p.WithDialTimeout(discovery.DialTimeout),
+		libp2p.SwarmOpts(swarm.WithDialTimeoutLocal(discovery.DialTimeout)), // a private address may be far away
 		libp2p.DisableRelay(),
 		libp2p.DisableMetrics(),
 		libp2p.DisableIdentifyAddressDiscovery(),
