@@ -43,6 +43,7 @@ type visitor struct {
 	name string
 	door *Door
 	ctx  context.Context // of the browser's tab
+	api  *answers
 	home string
 }
 
@@ -62,7 +63,8 @@ func newVisitor(t testing.TB, name string, others ...*visitor) *visitor {
 	ran := make(chan error, 1)
 	go func() { ran <- n.Run(ctx) }()
 	<-n.Ready()
-	v.door, err = Open("127.0.0.1:0", api.Handler(n), log.New(io.Discard, "", 0))
+	v.api = &answers{next: api.Handler(n)}
+	v.door, err = Open("127.0.0.1:0", v.api, log.New(io.Discard, "", 0))
 	must(t, err)
 	doorCtx, closeDoor := context.WithCancel(ctx)
 	served := make(chan error, 1)

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -23,9 +22,9 @@ func must(t testing.TB, err error) {
 }
 
 // opened runs a page before an API that answers every request.
-func opened(t testing.TB, api http.Handler, change ...func(*Door)) *Door {
+func opened(t testing.TB, h http.Handler, change ...func(*Door)) *Door {
 	t.Helper()
-	d, err := Open("127.0.0.1:0", api, log.New(io.Discard, "", 0))
+	d, err := Open("127.0.0.1:0", h, log.New(io.Discard, "", 0))
 	must(t, err)
 	for _, f := range change {
 		f(d)
@@ -297,67 +296,5 @@ func TestOnlyLoopback(t *testing.T) {
 		if _, err := Open(addr, anything, nil); err != ErrAddress {
 			t.Errorf("%q: %v", addr, err)
 		}
-	}
-}
-
-// TestPage: every file names only its own, nothing is run or styled from within
-// the markup, and it is all small.
-func TestPage(t *testing.T) {
-	d := opened(t, anything)
-	size := 0
-	entries, err := files.ReadDir("page")
-	must(t, err)
-	for _, e := range entries {
-		text, err := files.ReadFile("page/" + e.Name())
-		must(t, err)
-		size += len(text)
-		for _, never := range []string{"https://", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "style=", "onclick="} {
-			if bytes.Contains(text, []byte(never)) {
-				t.Errorf("%s has %q", e.Name(), never)
-			}
-		}
-		if i := bytes.Index(text, []byte("http://")); i >= 0 && !bytes.HasPrefix(text[i:], []byte("http://www.w3.org/2000/svg")) {
-			t.Errorf("%s names another place", e.Name())
-		}
-	}
-	if size > 150<<10 {
-		t.Errorf("the page has %d bytes", size)
-	}
-	resp, err := http.Get(d.URL())
-	must(t, err)
-	resp.Body.Close()
-	if got := resp.Header.Get("Content-Security-Policy"); got != policy || !strings.HasPrefix(got, "default-src 'none'") {
-		t.Errorf("policy: %q", got)
-	}
-}
-
-// TestWordsOfThePage: the page asks for no word that the table lacks.
-func TestWordsOfThePage(t *testing.T) {
-	table := wordTable()
-	entries, err := files.ReadDir("page")
-	must(t, err)
-	asked := 0
-	for _, e := range entries {
-		text, err := files.ReadFile("page/" + e.Name())
-		must(t, err)
-		for rest := string(text); ; {
-			_, after, found := strings.Cut(rest, ` w("`)
-			if !found {
-				break
-			}
-			key, _, _ := strings.Cut(after, `"`)
-			rest = after
-			asked++
-			known := table[key] != ""
-			for k := range table {
-				known = known || strings.HasSuffix(key, ".") && strings.HasPrefix(k, key)
-			}
-			if !known {
-				t.Errorf("%s asks for %q", e.Name(), key)
-			}
-		}
-	}
-	if asked < 20 {
-		t.Errorf("only %d words were found", asked)
 	}
 }

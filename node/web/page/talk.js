@@ -310,11 +310,11 @@ class Talk extends HTMLElement {
   }
 
   card(r) {
-    const decide = (what) => () => post("/v1/" + what, { group: r.group_id, peer: r.peer_id });
+    const decide = (path) => () => post(path, { group: r.group_id, peer: r.peer_id });
     return h("section", { class: "card" },
       h("p", {}, who(r.name, r.peer_id), r.alike ? [" ", h("span", { class: "tag" }, "name like another's")] : null, " wants to join", r.note ? [": “", h("bdi", {}, safe(r.note)), "”"] : null, r.kept_by ? [", by ", who("", r.kept_by)] : null),
       h("p", { class: "prints" }, r.fingerprint),
-      h("p", { class: "choice" }, button("Approve", decide("approve"), { "data-key": "approve" + r.peer_id }), button("Decline", decide("decline"), { "data-key": "decline" + r.peer_id })));
+      h("p", { class: "choice" }, button("Approve", decide("/v1/approve"), { "data-key": "approve" + r.peer_id }), button("Decline", decide("/v1/decline"), { "data-key": "decline" + r.peer_id })));
   }
 }
 
