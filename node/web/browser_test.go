@@ -205,7 +205,8 @@ func TestTwoBrowsers(t *testing.T) {
 	ann.look("talk")
 
 	ann.press("Who could read this")
-	ann.sees("has the key, has the message")
+	ann.sees("has the key")
+	ann.sees("Has it")
 	ann.look("readers")
 	ann.press("Close")
 
@@ -289,6 +290,22 @@ func (v *visitor) group(name string) string {
 	g, err := v.CreateGroup(v.t.Context(), node.CreateGroup{Name: name})
 	must(v.t, err)
 	return g.GroupID
+}
+
+// await waits for what is not in the page.
+func (v *visitor) await(what string, done func() bool) {
+	v.t.Helper()
+	for end := time.Now().Add(patience); !done(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			v.t.Fatalf("%s still waits for %s", v.name, what)
+		}
+	}
+}
+
+// say says a line without the page.
+func say(v *visitor, group, text string) error {
+	_, err := v.Send(v.t.Context(), group, []string{text}, false, true)
+	return err
 }
 
 // fill says many lines without the page.

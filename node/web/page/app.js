@@ -1,6 +1,6 @@
 // The frame: signing in, the list of groups, and which parts are in view.
 import { enter, forget, signedIn } from "./api.js";
-import { arrows, fill, h, place, problem, safe, who } from "./dom.js";
+import { arrows, fill, h, place, problem, safe, title, who } from "./dom.js";
 import { begin, on, state } from "./store.js";
 import { load, w } from "./words.js";
 import { askCreate, askJoin, askName, askTalk, showHealth, showInvitation, showJoin, showNearby } from "./panels.js";
@@ -120,7 +120,7 @@ class App extends HTMLElement {
   row(g) {
     const asked = state.requests.filter((r) => r.group_id === g.group_id && r.state === "pending").length;
     return h("button", { type: "button", class: "row" + (g.e2ee ? "" : " plain") + (g.role === "none" ? " left" : ""), "data-key": g.group_id, "aria-current": g.group_id === this.gid ? "page" : false, onclick: () => this.go(g.group_id) },
-      h("span", { class: "name" }, h("bdi", {}, safe(g.name || "conversation"))),
+      h("span", { class: "name" }, h("bdi", {}, title(g))),
       g.e2ee ? null : h("span", { class: "tag" }, w("plain")),
       g.role === "none" ? h("span", { class: "tag" }, "left") : null,
       asked ? h("span", { class: "badge call", title: "want to join" }, `${asked} asking`) : null,

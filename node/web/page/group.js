@@ -1,6 +1,6 @@
 // One group: how it is set, who owns it, who is out, and the ways to end it.
 import { all, get, patch, post } from "./api.js";
-import { button, download, h, problem, safe, who } from "./dom.js";
+import { button, download, h, problem, safe, title, who } from "./dom.js";
 import { answers, choice, choose, dialog, field, form, inFives, section, sure } from "./dialog.js";
 import { groups, people, state } from "./store.js";
 import { w } from "./words.js";
@@ -13,11 +13,12 @@ const keeps = [["forever", "for ever"], ["1d", "a day"], ["7d", "a week"], ["30d
 // offer adds what is chosen now to what can be, where it is something else.
 const offer = (options, now) => (options.some(([v]) => v === now) ? options : [[now, now], ...options]);
 const lasting = (age) => age.replace(/(?<=\D)0s$/, "").replace(/h0m$/, "h");
-const facts = (all) => h("dl", {}, all.filter(Boolean).map(([name, ...is]) => [h("dt", {}, name), h("dd", {}, ...is)]));
+const named = (options, value) => options.find(([v]) => v === value)?.[1] || value;
+const facts = (all) => h("dl", {}, all.filter(Boolean).flatMap(([name, ...is]) => [h("dt", {}, name), h("dd", {}, ...is)]));
 
 export async function showGroup(gid) {
   const body = h("div", {}, "…");
-  const name = safe(state.groups.find((g) => g.group_id === gid)?.name || "conversation");
+  const name = title(state.groups.find((g) => g.group_id === gid));
   const d = dialog(name, body);
   try {
     const i = await get("/v1/group", { group: gid });
@@ -40,8 +41,8 @@ function parts(i, name, change, done, d) {
   const in_ = i.role !== "none";
   return [
     facts([["Encryption", i.e2ee ? w("sealed") : w("plain")], s && ["History", w("history." + s.history)], s && ["Key replaced by", w("rotate." + s.rotate_by)],
-      s && ["Key serves", `${s.max_age === "0s" ? "any time" : lasting(s.max_age)}${s.max_messages ? ` or ${s.max_messages} messages` : ""}`],
-      ["Kept here", i.keep || "for ever"], i.parent && ["Goes on for", h("span", { class: "prints" }, i.parent)], ["Group", h("span", { class: "prints" }, gid)]]),
+      s && ["Key serves", `${s.max_age === "0s" ? "any time" : named(lives, lasting(s.max_age))}${s.max_messages ? ` or ${s.max_messages} messages` : ""}`],
+      ["Kept here", named(keeps, i.keep || "forever")], i.parent && ["Goes on for", h("span", { class: "prints" }, i.parent)], ["Group", h("span", { class: "prints" }, gid)]]),
     in_ ? h("p", { class: "choice" }, button("Replace the key now", change("/v1/rotate")),
       owner && i.e2ee && !s?.require_encryption ? button("Turn encryption off", () => sure("Off: what is sent plain can be read by anyone relaying.", change("/v1/encryption", { mode: "off" }))) : null,
       owner && !i.e2ee ? button("Turn encryption on", change("/v1/encryption", { mode: "on" })) : null,

@@ -1,7 +1,7 @@
 // Search over what one may read of a group: its log is read backwards, page by
 // page, as long as somebody looks at what is found.
 import { get } from "./api.js";
-import { arrows, button, clock, day, h, problem, safe, who } from "./dom.js";
+import { arrows, button, clock, day, h, problem, safe, title, who } from "./dom.js";
 import { dialog } from "./dialog.js";
 import { state } from "./store.js";
 
@@ -65,7 +65,7 @@ export function showSearch(g, go) {
     look();
   });
   arrows(list, ".row");
-  const d = dialog("Search in " + safe(g.name || "conversation"), f, said, list, h("p", {}, more));
+  const d = dialog("Search in " + title(g), f, said, list, h("p", {}, more));
   query.focus();
 }
 

@@ -1,6 +1,6 @@
 // The conversation: a window onto a log of any length.
 import { get, post, put } from "./api.js";
-import { button, day, fill, h, place, problem, run, safe, who } from "./dom.js";
+import { button, day, fill, h, place, problem, safe, title, who } from "./dom.js";
 import { glass } from "./dialog.js";
 import { alone, draw } from "./line.js";
 import { pagesBack, showSearch } from "./search.js";
@@ -166,9 +166,7 @@ class Talk extends HTMLElement {
   }
 
   async scrolled() {
-    this.stuck = this.near() && this.atEnd;
-    this.newest.hidden = this.stuck;
-    this.seen();
+    this.where();
     if (this.reading || !this.lines.length) return;
     const up = this.log.scrollTop < 200 && !this.begun;
     const down = !this.atEnd && this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 200;
@@ -223,7 +221,7 @@ class Talk extends HTMLElement {
   }
 
   // draw shows the lines, and leaves what is being read where it is.
-  draw(toEnd = this.stuck && this.near()) {
+  draw(toEnd = this.atEnd && this.near()) {
     const seen = toEnd ? null : this.firstSeen();
     const back = this.list.contains(document.activeElement) ? place() : null;
     const old = new Map([...this.list.children].map((e) => [e.line, e]));
@@ -253,8 +251,13 @@ class Talk extends HTMLElement {
     const row = seen && this.row(seen.c);
     if (toEnd) this.toEnd();
     else if (row) this.log.scrollTop += row.getBoundingClientRect().top - this.log.getBoundingClientRect().top - seen.top;
+    this.where();
+  }
+
+  // where notes whether one reads at the end.
+  where() {
     this.stuck = this.near() && this.atEnd;
-    this.newest.hidden = this.stuck || !this.lines.length;
+    this.newest.hidden = (this.stuck && !this.hit) || !this.lines.length;
     this.seen();
   }
 
@@ -290,7 +293,7 @@ class Talk extends HTMLElement {
     const p = state.progress.get(this.gid);
     fill(this.title_, [
       h("button", { type: "button", class: "back small", onclick: () => this.view("groups"), "aria-label": "All groups" }, "‹"),
-      h("h2", {}, h("bdi", {}, safe(g.name || "conversation"))),
+      h("h2", {}, h("bdi", {}, title(g))),
       g.e2ee ? h("span", { class: "state" }, w("sealed"), " · ", g.epoch === null ? w("nokey") : w("key", { n: g.epoch })) : h("span", { class: "state plainstate" }, w("plain")),
       g.marked !== "no" ? h("span", { class: "state due" }, w("marked." + g.marked)) : null,
       h("button", { type: "button", class: "small find", onclick: () => this.search(), "aria-label": "Search" }, glass()),
