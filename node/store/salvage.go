@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sort"
 	"strings"
 	"time"
 
@@ -132,7 +133,7 @@ func (db *DB) readOn(from string, yield func(key string, value []byte) error) (b
 		if !valid {
 			return "", nil
 		}
-		bad = string(it.Key()) + string(keyChars[0])
+		bad = string(it.Key()) + keyChars[:1]
 		if err := yield(string(it.Key()), value); err != nil {
 			return "", err
 		}
@@ -149,44 +150,59 @@ func row(it *pebble.Iterator, first bool) (value []byte, valid bool, err error) 
 	return append([]byte(nil), v...), err == nil, err
 }
 
-// keyChars are the first and the last character that keys are made of, and
-// maxKeyLen is longer than any.
+// keyChars are what keys are made of, in order, after one that is less than any.
+// maxKeyLen is longer than any key.
 const (
-	keyChars  = " z"
+	keyChars  = " -/0123456789_abcdefghijklmnopqrstuvwxyz"
 	maxKeyLen = 512
 )
 
 // pass returns the first key behind bad from which something can be read: the
 // one that follows the greatest key from which nothing can be read, which it
-// finds character by character. It is empty where that would be no key.
+// finds character by character. It is empty where that would be no key. Each look
+// at a damaged block is slow: pebble tries every bit of it.
 func (db *DB) pass(bad string) string {
-	p := ""
-	for len(p) < maxKeyLen {
-		c := keyChars[0]
+	first := db.fault(bad)
+	for p, fault := "", first; len(p) < maxKeyLen; {
+		least := 0
 		if strings.HasPrefix(bad, p) && len(p) < len(bad) {
-			c = bad[len(p)]
+			least = max(0, strings.IndexByte(keyChars, bad[len(p)]))
 		}
-		if db.readsFrom(max(p+string(rune(c)), bad)) { // and so does all that begins with p
-			return max(p, bad) + string(rune(keyChars[0]))
+		faultAt := func(c int) string {
+			if key := p + keyChars[c:c+1]; key > bad {
+				return db.fault(key)
+			}
+			return first
 		}
-		for c < keyChars[1] && !db.readsFrom(max(p+string(rune(c+1)), bad)) {
-			c++
+		// Between two keys that meet one fault there is nothing but it.
+		c := least - 1 + sort.Search(len(keyChars)-least, func(i int) bool { return faultAt(least+i) != fault })
+		for c < len(keyChars)-1 {
+			next := faultAt(c + 1)
+			if next == "" {
+				break
+			}
+			c, fault = c+1, next
 		}
-		p += string(rune(c))
+		if c < least { // what begins with p can be read
+			return max(p, bad) + keyChars[:1]
+		}
+		p += keyChars[c : c+1]
 	}
 	return ""
 }
 
-// readsFrom reports whether the first row at or after a key can be read, also
-// where there is none.
-func (db *DB) readsFrom(key string) bool {
+// fault says why the first row at or after a key cannot be read, and in which
+// block of which table. It is empty where the row can be read, or there is none.
+func (db *DB) fault(key string) string {
 	it, err := db.ds.DB.NewIter(&pebble.IterOptions{LowerBound: []byte(key)})
 	if err != nil {
-		return false
+		return firstLine(err)
 	}
 	defer it.Close()
-	_, _, err = row(it, true)
-	return err == nil
+	if _, _, err = row(it, true); err != nil {
+		return firstLine(err)
+	}
+	return ""
 }
 
 // Sound reports whether every record of the home's database can be read. No DB
