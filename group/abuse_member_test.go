@@ -93,7 +93,7 @@ func TestAbuse_MM05_TwoMessagesOneNumber(t *testing.T) {
 			t.Fatalf("%d alarms", len(p.alarms))
 		}
 		a := p.alarms[0]
-		if f, err := VerifyFork(w.gid, p.messages[a.Held].Payload, a.Record); err != nil || f.Author != mallory.me {
+		if f, err := VerifyFork(w.gid, [][]byte{p.messages[a.Held].Payload}, [][]byte{a.Record}); err != nil || f.Author != mallory.me {
 			t.Errorf("the evidence shows %v, %v", f.Author, err)
 		}
 		if got := len(w.reads(p)); got != 2 {

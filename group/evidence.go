@@ -39,29 +39,50 @@ type Claim struct {
 	KC      Hash   // commitment to a room key, of an EPOCH and a chunk
 	Plain   bool   // a message whose text anyone can read
 	Payload []byte
+	Cover   [][]byte // what follows it in its log, up to a good signature, where its own is none
 }
 
 // VerifyFork checks the proof that one person of group gid signed two different
 // records under one number of one log, or two commitments to the key of one
-// epoch. It needs nothing but the records. Errors: those of Decode, ErrNoProof
-// where they prove nothing. (PROTOCOL.md, "Equivocation")
-func VerifyFork(gid Hash, a, b []byte) (Fork, error) {
-	x, err := Decode(gid, a)
+// epoch. It needs nothing but the records: each alone, or, where its own signature
+// is not good, with those that follow it in its log, up to one whose is. Errors:
+// those of DecodeRange, ErrNoProof where they prove nothing.
+// (PROTOCOL.md, "Equivocation")
+func VerifyFork(gid Hash, a, b [][]byte) (Fork, error) {
+	x, err := signedFirst(gid, a)
 	if err != nil {
 		return Fork{}, err
 	}
-	y, err := Decode(gid, b)
+	y, err := signedFirst(gid, b)
 	if err != nil {
 		return Fork{}, err
 	}
 	if y.Hash.Compare(x.Hash) < 0 {
-		x, y = y, x
+		x, y, a, b = y, x, b, a
 	}
 	at, ok := forkedAt(x, y)
 	if !ok {
 		return Fork{}, ErrNoProof
 	}
-	return Fork{Author: at.author, Kind: at.kind, Lane: at.lane, Seq: at.seq, A: claimOf(x), B: claimOf(y)}, nil
+	return Fork{Author: at.author, Kind: at.kind, Lane: at.lane, Seq: at.seq, A: claimOf(x, a[1:]), B: claimOf(y, b[1:])}, nil
+}
+
+// signedFirst returns the first record of a range, which is no longer than its
+// signatures ask for.
+func signedFirst(gid Hash, payloads [][]byte) (Verified, error) {
+	if len(payloads) == 0 {
+		return Verified{}, ErrNoProof
+	}
+	vs, err := DecodeRange(gid, payloads)
+	if err != nil {
+		return Verified{}, err
+	}
+	for _, p := range payloads[:len(payloads)-1] {
+		if _, err := Decode(gid, p); err == nil {
+			return Verified{}, ErrNoProof
+		}
+	}
+	return vs[0], nil
 }
 
 // forkedAt returns the place under which both records stand, of which an honest
@@ -93,8 +114,8 @@ func (v Verified) keyAt() (link, Hash) {
 	return link{}, Hash{}
 }
 
-func claimOf(v Verified) Claim {
-	c := Claim{Hash: v.Hash, Payload: v.Payload}
+func claimOf(v Verified, cover [][]byte) Claim {
+	c := Claim{Hash: v.Hash, Payload: v.Payload, Cover: cover}
 	_, c.KC = v.keyAt()
 	if e := v.Entry(); e != nil {
 		c.Type, c.Time = e.Type, e.Time
@@ -104,6 +125,9 @@ func claimOf(v Verified) Claim {
 	}
 	return c
 }
+
+// signed is the record with what its signature rests on.
+func (c Claim) signed() [][]byte { return append([][]byte{c.Payload}, c.Cover...) }
 
 // compare puts forks in the order in which a file has them.
 func (f Fork) compare(o Fork) int {
@@ -121,7 +145,7 @@ type evidence struct {
 
 type evidencePair struct {
 	_    struct{} `cbor:",toarray"`
-	A, B []byte
+	A, B [][]byte
 }
 
 // EncodeEvidence writes forks of group gid as a file that ParseEvidence reads,
@@ -132,7 +156,7 @@ func EncodeEvidence(gid Hash, forks []Fork) ([]byte, error) {
 	sorted := make([]Fork, len(forks))
 	for i, f := range forks {
 		var err error
-		if sorted[i], err = VerifyFork(gid, f.A.Payload, f.B.Payload); err != nil {
+		if sorted[i], err = VerifyFork(gid, f.A.signed(), f.B.signed()); err != nil {
 			return nil, err
 		}
 	}
@@ -143,7 +167,7 @@ func EncodeEvidence(gid Hash, forks []Fork) ([]byte, error) {
 	}
 	file := evidence{Form: evidenceForm, GID: gid}
 	for _, f := range sorted {
-		file.Pairs = append(file.Pairs, evidencePair{A: f.A.Payload, B: f.B.Payload})
+		file.Pairs = append(file.Pairs, evidencePair{A: f.A.signed(), B: f.B.signed()})
 	}
 	return armour(evidenceText, file), nil
 }
@@ -168,7 +192,7 @@ func ParseEvidence(text []byte) (gid Hash, forks []Fork, err error) {
 		if err != nil {
 			return Hash{}, nil, fmt.Errorf("pair %d: %w", i+1, err)
 		}
-		if !bytes.Equal(f.A.Payload, p.A) || i > 0 && forks[i-1].compare(f) >= 0 {
+		if !bytes.Equal(f.A.Payload, p.A[0]) || i > 0 && forks[i-1].compare(f) >= 0 {
 			return Hash{}, nil, fmt.Errorf("pair %d: %w: out of order", i+1, ErrEncoding)
 		}
 		forks = append(forks, f)

@@ -24,7 +24,7 @@ func forks(t testing.TB) (w *world, all []Fork) {
 		{minted, w.signChunk(alice, minted, w.otherKey(minted))},
 		{w.signChunk(alice, minted, epoch.KC), w.signChunk(alice, minted, w.otherKey(minted))},
 	} {
-		f, err := VerifyFork(w.gid, pair[0].Payload, pair[1].Payload)
+		f, err := VerifyFork(w.gid, [][]byte{pair[0].Payload}, [][]byte{pair[1].Payload})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,20 +101,22 @@ func TestMUST_112_EvidenceProvesOrIsRefused(t *testing.T) {
 			}
 		}
 	}
-	a, b := all[1].A.Payload, all[1].B.Payload
-	again := w.signMsg(w.all[1], *w.decode(a).Msg()).Payload
-	for name, file := range map[string]evidence{
-		"a record twice":              {Pairs: []evidencePair{{A: a, B: a}}},
-		"one record signed twice":     {Pairs: []evidencePair{{A: a, B: again}}},
-		"records of two people":       {Pairs: []evidencePair{{A: a, B: all[0].A.Payload}}},
-		"the greater hash first":      {Pairs: []evidencePair{{A: b, B: a}}},
-		"a pair twice":                {Pairs: []evidencePair{{A: a, B: b}, {A: a, B: b}}},
-		"no pair":                     {},
-		"two keys that are the same":  {Pairs: []evidencePair{{A: all[3].A.Payload, B: all[3].A.Payload}}},
-		"too many pairs":              {Pairs: make([]evidencePair, MaxForks+1)},
-		"an entry and another record": {Pairs: []evidencePair{{A: all[0].A.Payload, B: a}}},
+	alone := func(c Claim) [][]byte { return [][]byte{c.Payload} }
+	a, b := alone(all[1].A), alone(all[1].B)
+	again := [][]byte{w.signMsg(w.all[1], *w.decode(a[0]).Msg()).Payload}
+	for name, pairs := range map[string][]evidencePair{
+		"a record twice":              {{A: a, B: a}},
+		"one record signed twice":     {{A: a, B: again}},
+		"records of two people":       {{A: a, B: alone(all[0].A)}},
+		"the greater hash first":      {{A: b, B: a}},
+		"a pair twice":                {{A: a, B: b}, {A: a, B: b}},
+		"no pair":                     nil,
+		"a record of none":            {{A: a}},
+		"two keys that are the same":  {{A: alone(all[3].A), B: alone(all[3].A)}},
+		"too many pairs":              make([]evidencePair, MaxForks+1),
+		"an entry and another record": {{A: alone(all[0].A), B: a}},
 	} {
-		file.Form, file.GID = evidenceForm, w.gid
+		file := evidence{Form: evidenceForm, GID: w.gid, Pairs: pairs}
 		if _, _, err := ParseEvidence(armour(evidenceText, file)); err == nil {
 			t.Errorf("%s: taken", name)
 		}
@@ -150,6 +152,47 @@ func TestMUST_112_EvidenceProvesOrIsRefused(t *testing.T) {
 	}
 }
 
+// A record whose own signature was spoilt on its way is proved by those after it in
+// its log, up to one whose signature is good: no fewer, and no more.
+func TestEvidenceByARange(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "bob")
+	bob := w.all[1]
+	var log [][]byte
+	w.watch = func(_ *peer, r Ready) { log = append(log, r.Publish...) }
+	for _, text := range []string{"one", "two", "three", "four"} {
+		w.say(bob, text)
+	}
+	m := *w.decode(log[0]).Msg()
+	m.Time++
+	other := [][]byte{w.signMsg(bob, m).Payload}
+	spoilt := func(payload []byte) []byte {
+		out := bytes.Clone(payload)
+		out[len(out)-1] ^= 1
+		return out
+	}
+	run := [][]byte{spoilt(log[0]), spoilt(log[1]), log[2], log[3]}
+	f, err := VerifyFork(w.gid, other, run[:3])
+	if err != nil || f.Author != bob.me || f.Seq != 1 || len(f.A.Cover)+len(f.B.Cover) != 2 {
+		t.Fatalf("%+v, %v", f, err)
+	}
+	_, got, err := ParseEvidence(encoded(t, w, f))
+	if err != nil || len(got) != 1 || got[0].compare(f) != 0 || len(got[0].A.Cover) != len(f.A.Cover) {
+		t.Errorf("read back as %+v, %v", got, err)
+	}
+	for what, bad := range map[string][][]byte{
+		"alone":                          run[:1],
+		"that no signature ends":         run[:2],
+		"with more than it takes":        run,
+		"with one left out":              {run[0], run[2]},
+		"with a good signature and more": {log[0], log[1]},
+		"of nothing":                     {},
+	} {
+		if _, err := VerifyFork(w.gid, other, bad); err == nil {
+			t.Errorf("a record %s proves it", what)
+		}
+	}
+}
+
 // Two honest records never look like a fork: the EPOCH and its own envelopes do
 // not, nor what stands under one number in another lane or log.
 func TestHonestRecordsProveNothing(t *testing.T) {
@@ -164,7 +207,7 @@ func TestHonestRecordsProveNothing(t *testing.T) {
 	chunks := 0
 	for _, a := range payloads {
 		for _, b := range payloads {
-			if _, err := VerifyFork(w.gid, a, b); !errors.Is(err, ErrNoProof) {
+			if _, err := VerifyFork(w.gid, [][]byte{a}, [][]byte{b}); !errors.Is(err, ErrNoProof) {
 				t.Fatalf("%c and %c: %v", a[0], b[0], err)
 			}
 		}
@@ -199,7 +242,7 @@ func TestMUST_113_TwoKeysOfOneEpoch(t *testing.T) {
 			t.Fatalf("%s: %d alarms", name, len(alice.alarms))
 		}
 		a := alice.alarms[0]
-		f, err := VerifyFork(w.gid, a.First, a.Record)
+		f, err := VerifyFork(w.gid, [][]byte{a.First}, [][]byte{a.Record})
 		if err != nil || f.Author != mallory.me || f.Kind != KindChunk || f.Seq != epoch.Entry().Seq || f.A.KC == f.B.KC {
 			t.Errorf("%s: the proof shows %+v, %v", name, f, err)
 		}

@@ -296,7 +296,7 @@ func TestMUST_81_DuplicatesAndForks(t *testing.T) {
 	if len(r.Batch.Alarms) != 1 || r.Batch.Alarms[0].Held != v.Hash {
 		t.Fatalf("a fork of messages: alarms %+v", r.Batch.Alarms)
 	}
-	if f, err := VerifyFork(w.gid, v.Payload, r.Batch.Alarms[0].Record); err != nil || f.Author != bob.me {
+	if f, err := VerifyFork(w.gid, [][]byte{v.Payload}, [][]byte{r.Batch.Alarms[0].Record}); err != nil || f.Author != bob.me {
 		t.Errorf("the proof shows %v, %v", f.Author, err)
 	}
 	if r := w.must(alice, Received{Record: twin}); len(r.Show)+len(r.Batch.Alarms) != 0 {

@@ -32,7 +32,7 @@ func TestAbuse_MO01_OwnerSignsTwice(t *testing.T) {
 		if len(p.alarms) != 1 || p.alarms[0].Author != alice.me {
 			t.Fatalf("alarms: %+v", p.alarms)
 		}
-		f, err := VerifyFork(w.gid, p.alarms[0].First, p.alarms[0].Record)
+		f, err := VerifyFork(w.gid, [][]byte{p.alarms[0].First}, [][]byte{p.alarms[0].Record})
 		if err != nil || f.Author != alice.me {
 			t.Errorf("the proof shows %v, %v", f.Author, err)
 		}
@@ -136,7 +136,7 @@ func TestMUST_48_ForkProof(t *testing.T) {
 		if a := r.Batch.Alarms[0]; a.Author != bob.me || a.Seq != 1 || a.Lane != 0 {
 			t.Errorf("the alarm names %+v", a)
 		}
-		if f, err := VerifyFork(w.gid, pair[0].Payload, pair[1].Payload); err != nil || f.Author != bob.me {
+		if f, err := VerifyFork(w.gid, [][]byte{pair[0].Payload}, [][]byte{pair[1].Payload}); err != nil || f.Author != bob.me {
 			t.Errorf("the proof shows %v, %v", f.Author, err)
 		}
 	}
@@ -152,15 +152,15 @@ func TestMUST_48_ForkProof(t *testing.T) {
 		"nothing":                        nil,
 		"what stands in no log":          bundleRecord(bob.bundle).Payload,
 	} {
-		if _, err := VerifyFork(w.gid, one, other); err == nil {
+		if _, err := VerifyFork(w.gid, [][]byte{one}, [][]byte{other}); err == nil {
 			t.Errorf("%s proves a fork", name)
 		}
 	}
 	_, newer := w.bundleOf(bob, w.now+1)
-	if _, err := VerifyFork(w.gid, bundleRecord(bob.bundle).Payload, newer.Payload); err == nil {
+	if _, err := VerifyFork(w.gid, [][]byte{bundleRecord(bob.bundle).Payload}, [][]byte{newer.Payload}); err == nil {
 		t.Error("two bundles prove a fork")
 	}
-	if _, err := VerifyFork(Hash{1}, one, pairs[0][1].Payload); err == nil {
+	if _, err := VerifyFork(Hash{1}, [][]byte{one}, [][]byte{pairs[0][1].Payload}); err == nil {
 		t.Error("the records of one group prove a fork in another")
 	}
 }

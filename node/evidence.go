@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -136,9 +137,46 @@ func readAlarm(p place, v []byte) alarm {
 }
 
 // fork is the alarm's proof, false where there is none that others can check.
-func (a alarm) fork(gid keys.Hash) (group.Fork, bool) {
-	f, err := group.VerifyFork(gid, a.proof[0], a.proof[1])
+func (d *disk) fork(a alarm) (group.Fork, bool) {
+	f, err := group.VerifyFork(d.gid, d.signed(a.proof[0]), d.signed(a.proof[1]))
 	return f, err == nil
+}
+
+// signed is a record with what its signature rests on: where its own was spoilt on
+// the way, those that follow it in its log here, up to a good one.
+// (PROTOCOL.md, "Evidence")
+func (d *disk) signed(payload []byte) [][]byte {
+	out := [][]byte{payload}
+	for len(out) <= maxBatchRecords {
+		if _, err := group.Decode(d.gid, payload); err == nil {
+			break
+		}
+		v, err := group.DecodeOwn(d.gid, payload)
+		if err != nil || v.Msg() == nil {
+			break
+		}
+		if payload = d.after(v); payload == nil {
+			break
+		}
+		out = append(out, payload)
+	}
+	return out
+}
+
+// after returns the message that names v as the one before it, nil if none is here.
+func (d *disk) after(v group.Verified) []byte {
+	x := v.Msg()
+	at := path.Dir(recordKey("m", x.Author, x.Lane, x.Seq+1, keys.Hash{}))
+	for rec, err := range d.space.Scan(store.Query{Prefix: at}) {
+		s, ok := storedMessage(d.gid, rec.Value)
+		if err != nil || !ok {
+			continue
+		}
+		if next, err := group.DecodeOwn(d.gid, s.Payload); err == nil && next.Msg().Prev == v.Hash {
+			return s.Payload
+		}
+	}
+	return nil
 }
 
 // alarmLine is the line of the log about an alarm.

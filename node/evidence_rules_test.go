@@ -156,6 +156,47 @@ func TestAdviceFitsWhoReadsIt(t *testing.T) {
 	}
 }
 
+// TestEvidenceOfASpoiltSignature: whoever gives a range may spoil all its signatures
+// but the last. What its author signed twice is proved all the same.
+func TestEvidenceOfASpoiltSignature(t *testing.T) {
+	ann, x := member(t)
+	gid := x.gid.String()
+	y := newPuppet(t)
+	ok(t, y.know(ann))
+	y.joins(ann, gid)
+	for _, rangeFirst := range []bool{true, false} {
+		p := map[bool]*puppet{true: x, false: y}[rangeFirst]
+		b := p.twice("one")
+		log := [][]byte{b[0]}
+		for _, text := range []string{"two", "three"} {
+			rd, err := p.step(line(text))
+			ok(t, err)
+			log = append(log, rd.Batch.Messages[0].Payload)
+		}
+		for i := range log[:2] {
+			log[i] = slices.Clone(log[i])
+			log[i][len(log[i])-1] ^= 1
+		}
+		if !rangeFirst {
+			ann.receives(gid, b[1])
+		}
+		r := ann.roomOf(gid)
+		evs, err := r.eventsOf(batch{Ranges: [][][]byte{log}})
+		ok(t, err)
+		_, err = r.do(within(t), evs...)
+		ok(t, err)
+		if rangeFirst {
+			ann.receives(gid, b[1])
+		}
+		e, err := ann.Evidence(within(t), gid, p.me().String())
+		ok(t, err)
+		if e.Evidence == nil {
+			t.Fatalf("the range first: %v: nothing is proved", rangeFirst)
+		}
+		proves(t, *e.Evidence, gid, p.me(), "messages")
+	}
+}
+
 // An alarm whose records cannot be read any more is told of; its proof has to come
 // from somebody else.
 func TestDamagedAlarmIsTold(t *testing.T) {

@@ -83,10 +83,10 @@ func (n *Node) Evidence(ctx context.Context, ref, peer string) (Evidence, error)
 		return Evidence{}, diskError(err)
 	}
 	out := Evidence{GroupID: r.gid.String(), Forks: []Fault{}}
-	forks, unproved := forksOf(r.gid, all, of)
+	forks, unproved := r.disk.forks(all, of)
 	switch {
 	case len(forks) == 0 && unproved > 0:
-		return out, &Error{Kind: KindError, Message: "the proof is not whole here: one of the records came without a signature of its own", Hint: "ask another member for `conclave evidence export`"}
+		return out, &Error{Kind: KindError, Message: "the proof is not whole here: the signature of one of the records was spoilt on its way here", Hint: "ask another member for `conclave evidence export`"}
 	case len(forks) == 0:
 		return out, nil
 	case len(forks) > group.MaxForks:
@@ -101,14 +101,14 @@ func (n *Node) Evidence(ctx context.Context, ref, peer string) (Evidence, error)
 	return out, err
 }
 
-// forksOf picks the proofs, of one person where of is set, and counts the alarms
+// forks picks the proofs, of one person where of is set, and counts the alarms
 // that have none.
-func forksOf(gid keys.Hash, all []alarm, of *keys.PeerID) (forks []group.Fork, unproved int) {
+func (d *disk) forks(all []alarm, of *keys.PeerID) (forks []group.Fork, unproved int) {
 	for _, a := range all {
 		if of != nil && a.author != *of {
 			continue
 		}
-		if f, ok := a.fork(gid); ok {
+		if f, ok := d.fork(a); ok {
 			forks = append(forks, f)
 		} else {
 			unproved++
