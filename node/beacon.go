@@ -94,12 +94,16 @@ func (b *beacon) run(ctx context.Context) {
 	}
 	t := b.r.n.cfg.timing
 	for span := t.beacon; ctx.Err() == nil; {
-		if b.interval(ctx, span) {
-			span = min(2*span, t.beaconMost)
-		} else {
-			span = t.beacon
-		}
+		span = t.afterInterval(span, b.interval(ctx, span))
 	}
+}
+
+// afterInterval is how long the interval after one of span lasts.
+func (t timing) afterInterval(span time.Duration, quiet bool) time.Duration {
+	if quiet {
+		return min(2*span, t.beaconMost)
+	}
+	return t.beacon
 }
 
 // interval is one interval. It reports whether it ended without anything new.

@@ -136,10 +136,22 @@ func TestBeacon_IsBounded(t *testing.T) {
 			t.Errorf("%d: verdict %v", i, v)
 		}
 	}
+	if v := r.validate(x.me(), group.SignSummary(ann.self, x.gid, 5, keys.Hash{})); v != mesh.Ignore {
+		t.Errorf("one's own: verdict %v", v)
+	}
 	for range 3 {
 		hears(stranger, 7)
 	}
 	if n := len(r.beacon.heard); n > 1 {
 		t.Errorf("%d are remembered", n)
+	}
+	r.beacon.mu.Lock()
+	r.beacon.heard = map[keys.PeerID]heardSummary{}
+	for i := range maxSummaries {
+		r.beacon.heard[keys.PeerID{byte(i), byte(i >> 8)}] = heardSummary{judged: true}
+	}
+	r.beacon.mu.Unlock()
+	if v := hears(x, 9); v != mesh.Ignore {
+		t.Errorf("beyond what is remembered: verdict %v", v)
 	}
 }

@@ -18,6 +18,7 @@ import (
 //
 //	of one peer          at once   a second   beyond          why so many
 //	streams join         10        1          reset           a joiner who waits repeats every 2 s
+//	streams link         10        1          reset           the same, by a link
 //	streams key          40        8          reset           at most one in each round of catch-up: 6.7 a second
 //	streams sync         200       20         reset           a round for each group that both are in, at each connect
 //	streams offer        40        2          reset           an invitation or a nudge for each group
@@ -28,7 +29,8 @@ import (
 //	envelopes            256       64         "not held"      0.15 ms of sealing each: a hundredth of a core
 //	bytes given          64 MiB    16 MiB     it waits        a history of that size comes at full speed
 //	of one address, but for loopback
-//	streams join         100       10         reset           identities cost nothing
+//	streams join, link,  100       10         reset           identities cost nothing
+//	seek, together
 //	of one former member, for each group
 //	farewell             3         1/300      an empty welcome   it is told once, and again when it holds something else
 //
@@ -102,9 +104,12 @@ func newQuotas() (quotas, error) {
 
 func (q quotas) of(p keys.PeerID) *quota { return remembered(q.peers, p, newQuota) }
 
-// mayJoin takes the price of a join stream from an address.
-func (q quotas) mayJoin(ip string) bool {
-	return isLoopback(ip) || remembered(q.addresses, ip, func() *rate.Limiter { return rate.NewLimiter(addressRate, addressBurst) }).Allow()
+// mayOpen takes the price of a stream from a peer, and, of those that strangers
+// open, from its address.
+func (q quotas) mayOpen(proto string, p keys.PeerID, ip string) bool {
+	strangers := proto == protoJoin || proto == protoLink || proto == protoSeek
+	return q.of(p).streams[proto].Allow() && (!strangers || isLoopback(ip) ||
+		remembered(q.addresses, ip, func() *rate.Limiter { return rate.NewLimiter(addressRate, addressBurst) }).Allow())
 }
 
 // remembered returns what c holds under k, made if need be.
@@ -122,7 +127,7 @@ func remembered[K comparable, V any](c *lru.Cache[K, V], k K, fresh func() V) V 
 // serve answers the streams of a protocol, as many as each peer may open.
 func (n *Node) serve(proto string, h func(context.Context, *mesh.Stream)) {
 	n.net.Handle(proto, func(ctx context.Context, s *mesh.Stream) {
-		if !n.quotas.of(s.Peer()).streams[proto].Allow() || (proto == protoJoin || proto == protoLink || proto == protoSeek) && !n.quotas.mayJoin(s.RemoteIP()) {
+		if !n.quotas.mayOpen(proto, s.Peer(), s.RemoteIP()) {
 			n.counts.refusedStreams.Add(1)
 			s.Reset()
 			return

@@ -67,21 +67,28 @@ func TestQuota_Streams(t *testing.T) {
 // TestQuota_JoinFromOneAddress: identities cost nothing, so an address has a
 // quota as well; loopback has none.
 func TestQuota_JoinFromOneAddress(t *testing.T) {
-	q, err := newQuotas()
-	ok(t, err)
-	count := func(ip string) (n int) {
-		for range 3 * addressBurst {
-			if q.mayJoin(ip) {
+	began := time.Now()
+	count := func(proto, ip string) (n int) {
+		q, err := newQuotas()
+		ok(t, err)
+		for i := range 3 * addressBurst {
+			if q.mayOpen(proto, keys.PeerID{byte(i), byte(i >> 8)}, ip) {
 				n++
 			}
 		}
 		return n
 	}
-	if n := count("192.0.2.1"); n < addressBurst || n >= 2*addressBurst {
-		t.Errorf("%d requests pass", n)
+	for _, proto := range []string{protoJoin, protoLink, protoSeek} {
+		n := count(proto, "192.0.2.1")
+		if most := addressBurst + int(addressRate*time.Since(began).Seconds()) + 1; n < addressBurst || n > most {
+			t.Errorf("%s: %d streams pass, of at most %d", proto, n, most)
+		}
 	}
-	if n := count("127.0.0.1"); n != 3*addressBurst {
+	if n := count(protoLink, "127.0.0.1"); n != 3*addressBurst {
 		t.Errorf("%d of one's own machine pass", n)
+	}
+	if n := count(protoSync, "192.0.2.1"); n != 3*addressBurst {
+		t.Errorf("%d of members behind one address pass", n)
 	}
 }
 
@@ -254,4 +261,41 @@ func TestOffer_NudgeFromStranger(t *testing.T) {
 	n.wg.Go(func() { n.keepJoining(ctx) })
 	take(t, "the request", asked)
 	take(t, "the same, because of the nudge", asked)
+}
+
+// TestQuota_Links: who has a link, or says so, opens as many streams as whoever
+// asks without, and pays for what is looked up.
+func TestQuota_Links(t *testing.T) {
+	ann, x := member(t)
+	ask := func() error {
+		s, err := x.net.Open(within(t), ann.me, protoLink)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		req := group.JoinRequest{Approver: ann.me, Group: x.gid[:], Bundle: x.bundle.Raw()}
+		var a joinAnswer
+		err = errors.Join(s.WriteFrame(group.SignJoinRequest(x.id, req)), put(s, linkProof{Invite: keys.Hash{1}}), get(s, &a))
+		if err == nil && a.Status != joinNotFound {
+			t.Errorf("status %d", a.Status)
+		}
+		return err
+	}
+	ok(t, ask())
+	work := ann.quotas.of(x.me()).work
+	work.ReserveN(time.Now(), workBurst)
+	work.ReserveN(time.Now(), workBurst)
+	if ask() == nil {
+		t.Error("it is looked up for who has used up its time")
+	}
+	began, refused := time.Now(), ann.counts.refusedStreams.Load()
+	links := streamQuotas()[protoLink]
+	tries := 3 * links.Burst()
+	for range tries {
+		ask()
+	}
+	least := int64(tries - links.Burst() - int(float64(links.Limit())*time.Since(began).Seconds()) - 1)
+	if got := ann.counts.refusedStreams.Load() - refused; int64(got) < least {
+		t.Errorf("%d of %d streams are refused, want %d", got, tries, least)
+	}
 }

@@ -274,6 +274,9 @@ func TestRetentionDoubtsItsClock(t *testing.T) {
 	if got := bob.rows(gid); got != 2 {
 		t.Errorf("%d records are left", got)
 	}
+	if !strings.Contains(bob.log.String(), "old messages are not erased") {
+		t.Error("it is not told")
+	}
 	if f := bob.checkClock(); !strings.Contains(f.Says, "100 days ahead") || !strings.Contains(f.Says, "no old messages are erased") {
 		t.Errorf("doctor says %q", f.Says)
 	}
@@ -282,6 +285,21 @@ func TestRetentionDoubtsItsClock(t *testing.T) {
 	bob.retainDue(within(t))
 	if got := bob.rows(gid); got != 1 {
 		t.Errorf("%d records are left", got)
+	}
+}
+
+// TestRetentionDoubtsADayAhead: a clock that is behind, or little ahead, is no
+// reason to keep anything.
+func TestRetentionDoubtsADayAhead(t *testing.T) {
+	for theirs, doubts := range map[time.Duration]bool{-25 * time.Hour: true, -23 * time.Hour: false, 25 * time.Hour: false} {
+		n, now := new(Node), uint64(50*year.Milliseconds())
+		if n.clockRuns() {
+			t.Error("a clock is doubted that can be compared with none")
+		}
+		n.clocks.note(keys.PeerID{1}, now+uint64(theirs.Milliseconds()), now)
+		if n.clockRuns() != doubts {
+			t.Errorf("members' clocks are off by %s: doubted %v", theirs, !doubts)
+		}
 	}
 }
 
