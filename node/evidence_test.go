@@ -306,7 +306,7 @@ func TestOlderAlarmIsTold(t *testing.T) {
 	if p, ok := parsePlace("/x/" + strings.Repeat("ab", 32) + "/0000000000000000/0000000000000007"); !ok || p.seq != 7 || p.kind != 0 || p.logName() != "unknown" {
 		t.Errorf("read as %+v, %v", p, ok)
 	}
-	for _, bad := range []string{"", "/x/ab/0/0", "/x/" + strings.Repeat("ab", 32) + "/0", "/x/" + strings.Repeat("ab", 32) + "/z/0"} {
+	for _, bad := range []string{"", "/x/ab/0/0", "/x/" + strings.Repeat("ab", 32) + "/0", "/x/" + strings.Repeat("ab", 32) + "/z/0", "/x/" + strings.Repeat("ab", 32) + "/0/0/4d/0"} {
 		if _, ok := parsePlace(bad); ok {
 			t.Errorf("%q is taken for an alarm", bad)
 		}

@@ -38,7 +38,7 @@ const (
 // which it is only where the incarnation that it ends is dead by what voids it;
 // and authority asks whether who names a term is its owner, which isVoid asks
 // again.
-func allMutants() []mutant { return slices.Concat(keyMutants, stateMutants, logMutants) }
+func allMutants() []mutant { return slices.Concat(keyMutants, stateMutants, logMutants, nodeMutants) }
 
 // source finds the one file that holds the mutant's text.
 func (m mutant) source(root string) (path, text string, err error) {
