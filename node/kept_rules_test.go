@@ -63,6 +63,14 @@ func TestKept_TakenAreNotCounted(t *testing.T) {
 	if _, is := k.requests[oldest]; !is {
 		t.Error("the only request of an address is gone")
 	}
+	k = kept{map[keys.PeerID]keptRequest{}, map[keys.PeerID]answeredRequest{}}
+	taken := put(0, keptRequest{Keeper: keys.PeerID{1}})
+	for i := range maxKept + 1 {
+		put(1+i, keptRequest{})
+	}
+	if _, is := k.requests[taken]; !is || len(k.requests) != maxKept+1 {
+		t.Errorf("%d are there, what was taken among them: %v", len(k.requests), is)
+	}
 }
 
 // TestKept_KeepsItsPlace: a request that is said again is not written again, a new
@@ -206,5 +214,27 @@ func TestKept_Taking(t *testing.T) {
 	ok(t, ann.roomOf(team).take(within(t), bob.me, group.SignJoinRequest(dan.self, req)))
 	if _, is := ann.keptAt(team, dan.me); is || len(ann.waiting(team)) != 0 {
 		t.Error("the request of who was invited is held on to")
+	}
+}
+
+// TestNear_WhoKnowsTheOwner: a neighbour is sought who is in a group of the owner;
+// neither the owner, who is asked otherwise, nor who has left it.
+func TestNear_WhoKnowsTheOwner(t *testing.T) {
+	ann := inMemory(t, "ann")
+	bob := inMemory(t, "bob", ann)
+	gid := newGroup(t, CreateGroup{}, ann, bob)
+	cem := newPuppet(t).me()
+	knows := func(p *player) bool {
+		owner, known, err := p.ownerSought(within(t), cem, seekTag(ann.me, cem, p.me))
+		ok(t, err)
+		return known && owner == ann.me
+	}
+	if !knows(bob) || knows(ann) {
+		t.Errorf("bob knows: %v, ann: %v", knows(bob), knows(ann))
+	}
+	_, err := bob.Leave(within(t), gid, false)
+	ok(t, err)
+	if knows(bob) {
+		t.Error("who has left answers for the group")
 	}
 }
