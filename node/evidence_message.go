@@ -8,6 +8,7 @@ import (
 
 	"conclave/group"
 	"conclave/keys"
+	"conclave/node/api/words"
 	"conclave/node/store"
 )
 
@@ -38,6 +39,7 @@ type Reader struct {
 	Later     bool   `json:"later"`     // came after the key was made, and and could be handed it all the same
 	HoldsKey  bool   `json:"holds_key"` // is known to
 	Delivered *bool  `json:"delivered"` // is known to hold the message; null where this node is not its sender
+	Says      string `json:"says"`      // all this in words
 }
 
 // Message shows a message that this node can read, or holds back: of several
@@ -151,6 +153,7 @@ func readers(m *group.Machine, eid keys.Hash, have []keys.PeerID, own bool) []Re
 		if own {
 			x.Delivered = ptr(p == m.Me() || slices.Contains(have, p))
 		}
+		x.Says = words.Reader(own && *x.Delivered, x.HoldsKey, x.Role == "none", x.Later)
 		out = append(out, x)
 	}
 	return out

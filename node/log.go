@@ -10,6 +10,7 @@ import (
 
 	"conclave/group"
 	"conclave/keys"
+	"conclave/node/api/words"
 	"conclave/node/store"
 )
 
@@ -143,7 +144,7 @@ func (r *room) linesOf(ctx context.Context, key string) ([]LogLine, error) {
 	v, err := r.disk.space.Get(recKey)
 	if errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrNotFound) {
 		line := r.line("gap", cursor(key, 0))
-		line.Reason = ptr("a record is damaged on this disk; another member has it")
+		line.Reason = ptr(words.Say("gap.damaged"))
 		return []LogLine{line}, nil
 	}
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"conclave/group"
@@ -36,7 +37,7 @@ func (r *room) messageLines(m *group.Machine, key string, s group.StoredMessage)
 	}
 	items, err := x.Items(room)
 	if err != nil {
-		base.Kind, base.Reason = "unreadable", ptr("the record does not open under its key")
+		base.Kind, base.Reason = "unreadable", ptr(words.Say("unreadable.damaged"))
 		return []LogLine{base}
 	}
 	base.markDelivered(m.Delivery(s.Hash))
@@ -52,13 +53,13 @@ func (r *room) messageLines(m *group.Machine, key string, s group.StoredMessage)
 func unreadable(err error, gen uint64) string {
 	switch {
 	case errors.Is(err, group.RefusedHistory):
-		return "sealed before you joined"
+		return words.Say("unreadable.before")
 	case errors.Is(err, group.RefusedErased):
-		return "its key was erased"
+		return words.Say("unreadable.erased")
 	case errors.Is(err, group.RefusedDead), errors.Is(err, group.RefusedNotMember):
-		return "sealed after you left"
+		return words.Say("unreadable.after")
 	}
-	return fmt.Sprintf("waiting for key %d", gen)
+	return words.Say("unreadable.waiting", "n", strconv.FormatUint(gen, 10))
 }
 
 // entryLines tells people about a change of the group. Only called from the loop.
@@ -115,7 +116,7 @@ func eventText(m *group.Machine, e group.EntryInfo) string {
 	case group.TypeEpoch:
 		return fmt.Sprintf("key %d by %s: %s", e.Gen, who, words.Reason(e.Reason.String()))
 	case group.TypeGrant:
-		return fmt.Sprintf("%s is a deputy now, by %s: may %s", whom, who, strings.Join(capNames(e.Caps), ", "))
+		return fmt.Sprintf("%s is a deputy now, by %s: %s", whom, who, words.Can(capNames(e.Caps)))
 	case group.TypeRevoke:
 		return whom + " is no deputy any more, by " + who
 	case group.TypeTransfer:

@@ -9,6 +9,7 @@ import (
 
 	"conclave/group"
 	"conclave/keys"
+	"conclave/node/api/words"
 )
 
 // CreateGroup makes a group of which this person is the owner, and mints its
@@ -95,7 +96,7 @@ func (n *Node) Groups(ctx context.Context, all bool) ([]GroupInfo, error) {
 			return nil, err
 		}
 		if all || g.Role != "none" {
-			g.OwnerPeerID, g.Settings, g.CatchingUp, g.CannotRead, g.Alarms = "", nil, nil, nil, nil
+			g.OwnerPeerID, g.Settings, g.CatchingUp, g.CannotRead, g.Alarms, g.Readers = "", nil, nil, nil, nil, ""
 			out = append(out, g)
 		}
 	}
@@ -120,7 +121,6 @@ func (n *Node) Group(ctx context.Context, ref string) (GroupInfo, error) {
 }
 
 func (n *Node) groupInfo(ctx context.Context, r *room) (g GroupInfo, err error) {
-	var blind []keys.PeerID
 	found, err := r.disk.alarms(true)
 	if err != nil {
 		return g, diskError(err)
@@ -132,7 +132,8 @@ func (n *Node) groupInfo(ctx context.Context, r *room) (g GroupInfo, err error) 
 			E2EE: m.Settings().E2EE, Epoch: newestHeld(m), Marked: m.Marked(n.clock()).String(),
 			Keep: r.keepText(), Read: mark.Read, Unread: mark.Unread,
 		}
-		blind = cannotRead(m, false)
+		blind := cannotRead(m, false)
+		g.CannotRead = peerTexts(blind)
 		if m.Direct() == nil {
 			g.OwnerPeerID, g.Join, g.Settings = m.Owner().String(), ptr(m.Owner().String()+"/"+r.gid.String()), shownSettings(m)
 			g.CatchingUp = r.progress.Load()
@@ -147,8 +148,12 @@ func (n *Node) groupInfo(ctx context.Context, r *room) (g GroupInfo, err error) 
 		if g.Role == "none" {
 			g.Marked = group.Unmarked.String()
 		}
+		who := map[string]string{}
+		for i, p := range blind {
+			who[g.CannotRead[i]] = person(m, p)
+		}
+		g.Readers = words.Readers(g.Audience(false, func(p string) string { return who[p] }))
 	})
-	g.CannotRead = peerTexts(blind)
 	return g, err
 }
 

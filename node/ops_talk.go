@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"unicode/utf8"
 
 	"conclave/group"
 	"conclave/keys"
+	"conclave/node/api/words"
 )
 
 // MaxTexts is how many texts one Send takes.
@@ -147,19 +149,19 @@ func (s *Sent) markSent(i group.SentItem) {
 func heldReason(m *group.Machine) string {
 	switch pair := m.Direct(); {
 	case !m.Settings().E2EE:
-		return "encryption was switched off; the line stays here until it is on again"
+		return words.Say("held.off")
 	case pair != nil && len(m.Epochs()) == 0:
 		if _, known := m.Bundle(other(*pair, m.Me())); !known {
-			return "waiting for the other person's first key"
+			return words.Say("held.first")
 		}
 	}
 	if m.Careful() {
-		return "this node has just started: it compares its log with a member's first"
+		return words.Say("held.comparing")
 	}
 	if cur, ok := m.Current(); ok {
-		return fmt.Sprintf("waiting a moment for key %d", cur.Gen+1)
+		return words.Say("held.moment", "n", strconv.FormatUint(cur.Gen+1, 10))
 	}
-	return fmt.Sprintf("waiting for key %d", m.Expected())
+	return words.Say("held.key", "n", strconv.FormatUint(m.Expected(), 10))
 }
 
 func (r *room) awaitSent(ctx context.Context, out []Sent, left <-chan group.SentItem) ([]Sent, error) {

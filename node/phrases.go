@@ -7,6 +7,7 @@ import (
 
 	"conclave/group"
 	"conclave/keys"
+	"conclave/node/api/words"
 )
 
 // missing says what of an author's log is not here, who has it, and when a
@@ -16,18 +17,18 @@ func missing(g group.Gap, author string, holders []string, asked time.Time) stri
 	if g.To > g.From {
 		which = fmt.Sprintf("%d-%d", g.From, g.To)
 	}
-	has := "nobody in reach has them"
+	has := words.Say("gap.nobody")
 	switch n := len(holders); {
 	case n == 1:
-		has = holders[0] + " has them"
+		has = words.Say("gap.one", "who", holders[0])
 	case n > 1:
-		has = listed(holders) + " have them"
+		has = words.Say("gap.many", "who", listed(holders))
 	}
-	tried := "nobody could be asked yet"
+	tried := words.Say("gap.unasked")
 	if !asked.IsZero() {
-		tried = "asked " + ago(time.Since(asked))
+		tried = words.Say("gap.asked", "ago", ago(time.Since(asked)))
 	}
-	return fmt.Sprintf("%s or more from %s missing (%s); %s; %s", count(int(g.To-g.From+1), "message"), author, which, has, tried)
+	return words.Say("gap", "what", count(int(g.To-g.From+1), "message"), "who", author, "n", which, "has", has, "tried", tried)
 }
 
 // count is n with its word.

@@ -3,6 +3,8 @@ package node
 import (
 	"encoding/json"
 	"time"
+
+	"conclave/node/api/words"
 )
 
 // The answers of the node's operations. Field names are the JSON contract of
@@ -46,7 +48,17 @@ type GroupInfo struct {
 	Settings   *GroupSettings `json:"settings,omitempty"`
 	CatchingUp *Progress      `json:"catching_up,omitempty"`
 	CannotRead []string       `json:"cannot_read,omitempty"` // as of Sent, for the next line
+	Readers    string         `json:"readers,omitempty"`     // who can read the next line, in words
 	Alarms     []Alarm        `json:"alarms,omitempty"`
+}
+
+// Audience decides who can read the next line, where name names a member.
+func (g *GroupInfo) Audience(plain bool, name func(peer string) string) words.Audience {
+	a := words.Audience{Out: g.Role == "none", E2EE: g.E2EE, Plain: plain, Key: g.Epoch != nil && g.Marked != "hard", Members: g.Members}
+	for _, p := range g.CannotRead {
+		a.Cannot = append(a.Cannot, name(p))
+	}
+	return a
 }
 
 // GroupSettings are what a group was created with, or set to since.

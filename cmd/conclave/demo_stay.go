@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"conclave/node"
+	"conclave/node/api/words"
 )
 
 // stay leaves the group running until the person ends it, which is no error.
@@ -76,7 +77,7 @@ func (d *demo) tellRequests(ctx context.Context, asked map[string]bool) error {
 		}
 		asked[r.PeerID] = true
 		for _, text := range []string{
-			fmt.Sprintf("%s wants to join%s, fingerprint %s", r.PeerID, quoted(r.Note), r.Fingerprint),
+			fmt.Sprintf("%s %s%s, fingerprint %s", r.PeerID, words.Say("request.pending"), quoted(r.Note), r.Fingerprint),
 			fmt.Sprintf("  %s approve --home %s %s %s", programName(), d.alice.home, demoRoom, r.PeerID),
 		} {
 			if err := d.stage.show(note{"note", text}); err != nil {

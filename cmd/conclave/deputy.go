@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -58,7 +57,7 @@ func runDeputy(ctx context.Context, a *app, do func(context.Context, *api.Client
 		return emit(a, d, func(w io.Writer, d node.Deputy) {
 			row(w, words.Role(d.Role), d.PeerID)
 			if len(d.Can) > 0 {
-				row(w, "may", strings.Join(d.Can, ", "))
+				row(w, words.Can(d.Can))
 			}
 		})
 	})

@@ -43,10 +43,10 @@ func runRepair(a *app) error {
 
 func showRepaired(w io.Writer, r node.Repaired) {
 	if r.State == "sound" {
-		row(w, "everything can be read, nothing was changed")
+		row(w, words.State("repair", r.State))
 		return
 	}
-	row(w, "repaired", words.Count(r.Records, "record", "records")+" kept")
+	row(w, words.State("repair", r.State), words.Count(r.Records, "record", "records")+" kept")
 	row(w, "old files", *r.Aside)
 }
 

@@ -50,11 +50,11 @@ func runForget(ctx context.Context, a *app, group string, yes bool) error {
 		if err != nil {
 			return err
 		}
-		return emit(a, done, func(w io.Writer, f node.Forgotten) {
-			row(w, words.Line(f.State), words.Line(f.Name))
-		})
+		return emit(a, done, showForgotten)
 	})
 }
+
+func showForgotten(w io.Writer, f node.Forgotten) { row(w, words.Say("forgotten"), words.Line(f.Name)) }
 
 // confirm asks the person at the terminal; where there is none it takes nothing
 // for a yes.

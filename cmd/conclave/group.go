@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -164,7 +163,7 @@ func newGroupShow(a *app) *cobra.Command {
 
 func showShown(w io.Writer, g groupShown) {
 	showGroup(w, g.GroupInfo)
-	row(w, "kept here", keepCell(g.Keep))
+	row(w, "kept here", words.Keep(g.Keep))
 	showAlarms(w, g.Alarms)
 }
 
@@ -189,7 +188,7 @@ func showGroup(w io.Writer, g node.GroupInfo) {
 		row(w, "replaced by", words.RotateBy(s.RotateBy))
 	}
 	if g.CatchingUp != nil {
-		row(w, "catching up", fmt.Sprintf("%d of %d", g.CatchingUp.Done, g.CatchingUp.Total))
+		row(w, words.CatchingUp(g.CatchingUp.Done, g.CatchingUp.Total))
 	}
 	if g.OwnerPeerID != "" {
 		row(w, "owner", g.OwnerPeerID)

@@ -70,7 +70,7 @@ func runInvite(ctx context.Context, a *app, change changeInvite, group, peer str
 func showInvite(w io.Writer, i node.Invite) {
 	row(w, "invitation", i.InviteID)
 	row(w, "for", i.PeerID)
-	row(w, "state", words.Line(i.State))
+	row(w, "state", words.State("invite", i.State))
 }
 
 func newInvites(a *app) *cobra.Command {
@@ -130,7 +130,7 @@ func (a *app) sayWaiting(wait bool) {
 func (a *app) joined(j node.JoinState, wait bool) error {
 	switch {
 	case j.State == "declined":
-		return &node.Error{Kind: node.NotAllowed, Message: "declined"}
+		return &node.Error{Kind: node.NotAllowed, Message: words.Join(j.State, false)}
 	case wait && j.State != "joined":
 		return &node.Error{Kind: node.TimedOut, Message: "no answer yet; the request stays pending",
 			Hint: "`conclave join --list` shows what became of it"}
@@ -139,7 +139,7 @@ func (a *app) joined(j node.JoinState, wait bool) error {
 }
 
 func showJoin(w io.Writer, j node.JoinState) {
-	fmt.Fprintln(w, words.Asked(j.State, j.Kept))
+	fmt.Fprintln(w, words.Join(j.State, j.Kept))
 	if j.GroupID != nil {
 		row(w, "group id", *j.GroupID)
 	}

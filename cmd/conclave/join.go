@@ -112,6 +112,6 @@ func tableJoins(w io.Writer, all []node.JoinState) {
 		if j.GroupID != nil {
 			group = short(*j.GroupID)
 		}
-		row(w, words.Fingerprint(j.PeerID), group, words.Asked(j.State, j.Kept))
+		row(w, words.Fingerprint(j.PeerID), group, words.Join(j.State, j.Kept))
 	}
 }

@@ -56,14 +56,14 @@ func tableKeys(w io.Writer, all []node.Key) {
 	for _, k := range all {
 		current := ""
 		if k.Current {
-			current = "current"
+			current = words.Say("key.current")
 		}
 		missing := ""
 		if len(k.Missing) > 0 {
-			missing = "not known to hold it: " + fingerprints(k.Missing)
+			missing = words.Say("holders.missing", "who", fingerprints(k.Missing))
 		}
 		row(w, words.Key(&k.Epoch), k.EID[:min(12, len(k.EID))], "by "+words.Fingerprint(k.MintedBy), words.Reason(k.Reason),
-			fmt.Sprintf("%d of %d have it", len(k.Holders), len(k.Holders)+len(k.Missing)), current, missing)
+			words.Holders(len(k.Holders), len(k.Holders)+len(k.Missing)), current, missing)
 	}
 }
 
@@ -109,9 +109,8 @@ func showVerification(w io.Writer, v node.Verification) {
 		fmt.Fprintln(w, v.PeerID)
 	}
 	fmt.Fprintln(w, words.Line(v.SafetyNumber))
-	if v.Verified {
-		fmt.Fprintln(w, "verified")
-		return
+	fmt.Fprintln(w, words.Verified(v.Verified))
+	if !v.Verified {
+		row(w, words.Hint("verified.false")+"; then add --mark")
 	}
-	fmt.Fprintln(w, "not verified: compare the number, then add --mark")
 }

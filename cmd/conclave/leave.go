@@ -71,10 +71,10 @@ func runChange(ctx context.Context, a *app, change changeMember, group, peer str
 			return err
 		}
 		fmt.Fprintf(a.stderr, "conclave: the removal ended %d of the group's links\n", done.LinksEnded)
-		if isTerminal(a.stdin) && a.yes("make a new one?") {
+		if isTerminal(a.stdin) && a.yes(words.Hint("linked.retired")+"?") {
 			return a.renewLink(ctx, c, group)
 		}
-		fmt.Fprintf(a.stderr, "hint: make a new one with %s\n", a.own("invite", group, "--link", "--preapproved"))
+		fmt.Fprintf(a.stderr, "hint: %s with %s\n", words.Hint("linked.retired"), a.own("invite", group, "--link", "--preapproved"))
 		return nil
 	})
 }
@@ -122,7 +122,7 @@ func lifeLeft(expires *string) *time.Duration {
 }
 
 func showChange(w io.Writer, c node.Change) {
-	row(w, words.Line(c.State), c.PeerID)
+	row(w, words.State("change", c.State), c.PeerID)
 	if c.Epoch != nil && c.State != "left" {
 		row(w, "now", words.Key(c.Epoch))
 	}

@@ -73,7 +73,7 @@ func (p *linePrinter) format(clock string, l node.LogLine) string {
 		}
 		return line
 	case "unreadable":
-		return p.dim(clock + " ⋯ cannot be read, from " + p.who(l) + " · " + reason)
+		return p.dim(clock + " ⋯ " + words.Unreadable(p.who(l), reason))
 	case "gap":
 		return p.dim(clock + " ⋯ " + reason)
 	}
@@ -111,7 +111,7 @@ func (p *linePrinter) who(l node.LogLine) string {
 	}
 	who := words.Who(value(l.SenderName), sender)
 	if p.alike[sender] {
-		who += " (alike)"
+		who += " " + words.Say("alike.mark")
 	}
 	return who
 }

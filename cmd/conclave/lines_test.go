@@ -73,7 +73,7 @@ func TestOpenLines(t *testing.T) {
 00:01 you  ok  · so far with 1 of 2
 00:01 you  ok
 00:01 you  ok
-00:02 you  ok  · held: waiting for key 13
+00:02 you  ok  · held · waiting for key 13
 `
 	if got != want {
 		t.Errorf("got\n%s", got)

@@ -74,7 +74,7 @@ func tableLinks(w io.Writer, all []node.Link) {
 		if l.PreApproved {
 			used = fmt.Sprintf("used %d of %d", l.Used, l.Uses)
 		}
-		row(w, short(l.InviteID), words.Line(l.State), words.Link(l.PreApproved, l.Uses), "by "+words.Who("", l.By), used)
+		row(w, short(l.InviteID), words.State("linked", l.State), words.Link(l.PreApproved, l.Uses), "by "+words.Who("", l.By), used)
 	}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -28,13 +27,13 @@ func tableMembers(w io.Writer, all []node.Member) {
 		case m.Self:
 			remarks = append(remarks, "you")
 		case m.Verified:
-			remarks = append(remarks, "verified")
+			remarks = append(remarks, words.Verified(true))
 		}
 		if len(m.Can) > 0 {
-			remarks = append(remarks, "may "+strings.Join(m.Can, ", "))
+			remarks = append(remarks, words.Can(m.Can))
 		}
 		if m.Alike {
-			remarks = append(remarks, "another has a name like this")
+			remarks = append(remarks, words.Say("alike"))
 		}
 		row(w, words.Who(m.Name, m.PeerID), words.Role(m.Role), words.Online(m.Online), words.Key(m.Epoch), list(remarks))
 	}

@@ -40,7 +40,7 @@ func showMessages(w io.Writer, all []node.MessageInfo) {
 	for _, m := range all {
 		row(w, "message", m.MessageID)
 		row(w, "from", words.Who(value(m.SenderName), m.Sender))
-		row(w, "state", words.Line(m.State))
+		row(w, "state", words.State("message", m.State))
 		if m.Time != nil {
 			row(w, "dated", dayCell(*m.Time))
 		}
@@ -53,25 +53,7 @@ func showMessages(w io.Writer, all []node.MessageInfo) {
 		}
 		row(w, "who reads", words.Line(m.Says))
 		for _, r := range m.Readers {
-			row(w, "", words.Who(r.Name, r.PeerID), readerCell(r))
+			row(w, "", words.Who(r.Name, r.PeerID), words.Line(r.Says))
 		}
 	}
-}
-
-// readerCell says what is known of somebody who could read a message.
-func readerCell(r node.Reader) string {
-	cell := "could be handed the key"
-	switch {
-	case r.Delivered != nil && *r.Delivered:
-		cell = "has the message"
-	case r.HoldsKey:
-		cell = "has the key"
-	}
-	switch {
-	case r.Role == "none":
-		cell += "; is out since"
-	case r.Later:
-		cell += "; came later"
-	}
-	return cell
 }

@@ -57,7 +57,7 @@ func (a *app) warnAlike(ctx context.Context, c *api.Client) error {
 		}
 		for _, m := range members {
 			if m.Self && m.Alike {
-				fmt.Fprintf(a.stderr, "conclave: in %s another has a name like this; both are marked\n", words.Line(g.Name))
+				fmt.Fprintf(a.stderr, "conclave: in %s %s; both are marked\n", words.Line(g.Name), words.Say("alike"))
 			}
 		}
 	}

@@ -37,9 +37,9 @@ func tableNearby(w io.Writer, all []node.Nearby, names map[string]string) {
 		for _, gid := range n.Shared {
 			groups = append(groups, words.Line(nameOf(names, gid)))
 		}
-		remark := "no group with you"
+		remark := words.Say("near.none")
 		if len(groups) > 0 {
-			remark = "in " + strings.Join(groups, ", ")
+			remark = words.Say("near.shared", "who", list(groups))
 		}
 		row(w, words.Who(value(n.Name), n.PeerID), n.PeerID, words.Online(n.Online), remark, strings.Join(n.Addrs, " "))
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 func newRequests(a *app) *cobra.Command {
-	return command("requests [GROUP]", "List who wants to join", 0, 1, func(ctx context.Context, args []string) error {
+	return command("requests [GROUP]", "List the requests to join", 0, 1, func(ctx context.Context, args []string) error {
 		return runRequests(ctx, a, strings.Join(args, ""))
 	})
 }
@@ -50,11 +50,11 @@ func (a *app) showPending(w io.Writer, r node.Request, group string) {
 // pendingLines say who wants to join: the peer ID, the group and the note, what
 // that person calls itself, and what to compare.
 func pendingLines(r node.Request, group string) []string {
-	lines := []string{r.PeerID + " wants to join", group + quoted(r.Note)}
+	lines := []string{r.PeerID + " " + words.Say("request.pending"), group + quoted(r.Note)}
 	if r.Name != nil {
 		called := "called " + words.Who(*r.Name, r.PeerID)
 		if r.Alike {
-			called += ", and another here has a name like this"
+			called += ", and " + words.Say("alike")
 		}
 		lines = append(lines, called)
 	}
@@ -91,7 +91,7 @@ func runAnswer(ctx context.Context, a *app, answer answerRequest, group, peer st
 }
 
 func showAnswered(w io.Writer, r node.Request) {
-	row(w, words.Line(r.State), r.PeerID)
+	row(w, words.State("request", r.State), r.PeerID)
 	row(w, "fingerprint", words.Line(r.Fingerprint))
 	if r.Epoch != nil && r.State == "approved" {
 		row(w, "under", words.Key(r.Epoch))

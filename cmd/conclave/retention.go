@@ -32,17 +32,9 @@ func runRetention(ctx context.Context, a *app, group, keep string) error {
 			return err
 		}
 		return emit(a, r, func(w io.Writer, r node.Retention) {
-			row(w, "kept here", keepCell(r.Keep))
+			row(w, "kept here", words.Keep(r.Keep))
 			row(w, "erased", words.Count(r.Messages, "message record", "message records"))
 			row(w, "", words.Count(r.Keys, "key", "keys"))
 		})
 	})
-}
-
-// keepCell says how long messages are kept.
-func keepCell(keep *string) string {
-	if keep == nil {
-		return "for ever"
-	}
-	return *keep
 }

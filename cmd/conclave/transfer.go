@@ -43,11 +43,11 @@ func newTransfer(a *app) *cobra.Command {
 
 func (a *app) showHandover(w io.Writer, h node.Handover) {
 	if h.State == "accepted" {
-		fmt.Fprintln(w, "ready to take the group over; its owner hands it over with:")
+		fmt.Fprintln(w, words.State("handover", h.State)+"; "+words.Hint("handover.accepted")+" with:")
 		fmt.Fprintf(w, "conclave transfer %s %s\n", short(h.GroupID), h.PeerID)
 		return
 	}
-	row(w, "owner now", h.OwnerPeerID)
+	row(w, words.State("handover", h.State), h.OwnerPeerID)
 }
 
 type forkOptions struct {

@@ -205,7 +205,7 @@ func TestTwoBrowsers(t *testing.T) {
 	ann.look("talk")
 
 	ann.press("Who could read this")
-	ann.sees("has the key")
+	ann.sees("has the message")
 	ann.sees("Has it")
 	ann.look("readers")
 	ann.press("Close")

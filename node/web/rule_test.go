@@ -243,7 +243,7 @@ func TestOneself(t *testing.T) {
 	ann.press("Group")
 	ann.press("Leave the group")
 	ann.press("Yes")
-	ann.sees("You are not a member any more")
+	ann.sees("you are not a member any more")
 	ann.look("not-in")
 	ann.press("Erase it here")
 	ann.press("Yes")

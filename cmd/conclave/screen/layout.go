@@ -196,7 +196,7 @@ func (m *model) peopleRows(n int) []string {
 	for _, p := range m.people[:min(len(m.people), m.height)] {
 		rows = append(rows, m.personRow(p, n, m.alike[p.PeerID]))
 		if lacks[p.PeerID] && m.info.E2EE {
-			rows = append(rows, m.look.faint.Render(fill("   no key yet", n)))
+			rows = append(rows, m.look.faint.Render(fill("   "+words.Key(nil), n)))
 		}
 	}
 	return rows
@@ -205,14 +205,14 @@ func (m *model) peopleRows(n int) []string {
 func (m *model) personRow(p node.Member, n int, alike bool) string {
 	mark := " "
 	if p.Verified {
-		mark = "✔"
+		mark = words.Say("sign.verified")
 	}
 	who := settle(words.Who(p.Name, p.PeerID))
 	if p.Self {
 		who = "you " + words.Fingerprint(p.PeerID)
 	}
 	if alike {
-		who = "≈" + who
+		who = words.Say("sign.alike") + who
 	}
 	row := words.Presence(p.Role, p.Online) + fill(nameCell(who, n-4), n-4) + " " + mark
 	if !p.Online {
@@ -255,9 +255,9 @@ func (m *model) bars() []string {
 func (m *model) offerRows(o offer) []string {
 	text, print, keys := "", "", " ctrl+y accepts · ctrl+n later · ctrl+v safety number"
 	if r := o.request; r != nil {
-		text = " " + settle(words.Who(value(r.Name), r.PeerID)) + " wants to join " + m.groupName(r.GroupID)
+		text = " " + settle(words.Who(value(r.Name), r.PeerID)) + " " + words.Say("request.pending") + " " + m.groupName(r.GroupID)
 		if r.Alike {
-			text = " ≈" + text[1:] + " · careful: another has a name like this"
+			text = " " + words.Say("sign.alike") + text[1:] + " · careful: " + words.Say("alike")
 		}
 		if note := words.Line(r.Note); note != "" {
 			text += ", saying " + strconv.Quote(settle(note))
@@ -293,7 +293,7 @@ func (m *model) readersRows() []string {
 	if m.open == "" {
 		return []string{fill("", m.width)}
 	}
-	rows := wrap(" "+words.Readers(m.audience(m.plain)), m.width)
+	rows := wrap(" "+words.Readers(m.info.Audience(m.plain, m.whoIs)), m.width)
 	rows = rows[:min(len(rows), 3)]
 	for i, r := range rows {
 		rows[i] = look.Render(fill(r, m.width))

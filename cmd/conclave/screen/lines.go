@@ -84,7 +84,7 @@ func (v *lineView) event(l node.LogLine, clock string) []string {
 	text := settle(words.Line(value(l.Reason)))
 	switch l.Kind {
 	case "unreadable":
-		text = "⋯ cannot be read, from " + v.who(l) + " · " + text
+		text = "⋯ " + words.Unreadable(v.who(l), text)
 	case "gap":
 		text = "⋯ " + text
 	default:
@@ -121,7 +121,7 @@ func (v *lineView) who(l node.LogLine) string {
 // flagged.
 func (v *lineView) named(name, peer string) string {
 	if v.alike[peer] {
-		return "≈" + settle(words.Who(name, peer))
+		return words.Say("sign.alike") + settle(words.Who(name, peer))
 	}
 	return settle(words.Who(name, peer))
 }
@@ -212,7 +212,7 @@ func (v *lineView) why(l node.LogLine, margin string) []string {
 	if value(l.State) != "held" {
 		return nil
 	}
-	reason := "held · " + settle(words.Line(value(l.Reason)))
+	reason := words.Progress("held", settle(words.Line(value(l.Reason))), nil, nil)
 	var out []string
 	for _, r := range wrap(reason, v.width-cells(margin)) {
 		out = append(out, margin+r)

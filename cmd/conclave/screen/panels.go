@@ -107,7 +107,7 @@ func (m *model) peoplePanel(n int) []string {
 			about = append(about, words.Key(p.Epoch))
 		}
 		if p.Verified {
-			about = append(about, "verified by you")
+			about = append(about, words.Verified(true))
 		}
 		rows = append(rows, m.look.faint.Render(clip("       "+strings.Join(about, " · "), n)))
 	}
@@ -127,7 +127,7 @@ func (m *model) verifyPanel(n int) []string {
 	text := "The other person sees the same number (`conclave verify` with your peer ID, or ctrl+v here). Compare it by voice or side by side, not over this conversation. If it differs, somebody stands between you."
 	end := "ctrl+y: we compared them, they are the same · esc: not yet"
 	if v.Verified {
-		end = "✔ verified by you · esc"
+		end = words.Say("sign.verified") + " " + words.Verified(true) + " · esc"
 	}
 	for _, t := range []string{"", text, "", end} {
 		for _, r := range wrap(t, n-2) {

@@ -1,7 +1,6 @@
 package screen
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -240,7 +239,7 @@ func (s *state) onAsked(m gotAsked) {
 			break
 		}
 		if j.GroupID != nil && *j.GroupID == s.waitFor && j.State == "declined" {
-			s.waitFor, s.notice = "", "declined by "+words.Fingerprint(j.PeerID)
+			s.waitFor, s.notice = "", words.Join(j.State, false)+" by "+words.Fingerprint(j.PeerID)
 		}
 	}
 }
@@ -251,7 +250,7 @@ func (s *state) onJoin(j node.JoinState) {
 	if j.GroupID != nil {
 		s.waitFor = *j.GroupID
 	}
-	s.notice = words.Join(j.State)
+	s.notice = words.Join(j.State, j.Kept)
 	s.want(needAsked | needGroups)
 }
 
@@ -337,15 +336,6 @@ func byRank(a, b node.Member) int {
 	return strings.Compare(strings.ToLower(a.Name)+a.PeerID, strings.ToLower(b.Name)+b.PeerID)
 }
 
-// audience is what decides who can read the next line.
-func (s *state) audience(plain bool) words.Audience {
-	a := words.Audience{Out: s.info.Role == "none", E2EE: s.info.E2EE, Plain: plain, Key: s.info.Epoch != nil && s.info.Marked != "hard", Members: s.info.Members}
-	for _, p := range s.info.CannotRead {
-		a.Cannot = append(a.Cannot, s.whoIs(p))
-	}
-	return a
-}
-
 // whoIs names a peer as the open group's members know it.
 func (s *state) whoIs(peer string) string {
 	for _, m := range s.people {
@@ -402,14 +392,14 @@ func (s *state) title() string {
 	if s.info.E2EE {
 		parts = append(parts, words.Key(s.info.Epoch))
 		if n := len(s.info.CannotRead); s.info.Epoch != nil && s.info.Members > 1 {
-			parts = append(parts, fmt.Sprintf("%d of %d have it", s.info.Members-n, s.info.Members))
+			parts = append(parts, words.Holders(s.info.Members-n, s.info.Members))
 		}
 	}
 	if due := words.Marked(s.info.Marked); due != "" {
 		parts = append(parts, due)
 	}
 	if p := s.info.CatchingUp; p != nil {
-		parts = append(parts, fmt.Sprintf("catching up %d of %d", p.Done, p.Total))
+		parts = append(parts, words.CatchingUp(p.Done, p.Total))
 	}
 	return strings.Join(parts, " · ")
 }

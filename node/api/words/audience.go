@@ -2,6 +2,7 @@ package words
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -17,19 +18,20 @@ type Audience struct {
 
 // Readers says who can read the next line: it stands where the line is written.
 func Readers(a Audience) string {
+	n := strconv.Itoa(max(a.Members-len(a.Cannot), 1))
 	switch {
 	case a.Out:
-		return "nobody: you are not a member any more"
+		return Say("towhom.out")
 	case !a.E2EE || a.Plain:
-		return "PLAIN · anyone relaying can read"
+		return Say("towhom.plain")
 	case !a.Key:
-		return "sealed, once there is a key · a line is held until then"
+		return Say("towhom.nokey")
 	case a.Members <= 1:
-		return "sealed · nobody else is here yet"
+		return Say("towhom.alone")
 	case len(a.Cannot) == 0:
-		return fmt.Sprintf("sealed for %d", a.Members)
+		return Say("towhom.sealed", "n", n)
 	}
-	return fmt.Sprintf("sealed for %d · %s no key yet", max(a.Members-len(a.Cannot), 1), havent(a.Cannot))
+	return Say("towhom.some", "n", n, "who", havent(a.Cannot))
 }
 
 // havent names one or two people, or one and how many others, with their verb.
@@ -45,15 +47,12 @@ func havent(names []string) string {
 
 // Presence is a sign for whether a member can be reached, and for the role.
 func Presence(role string, online bool) string {
-	sign := "○"
+	sign := Say("sign.away")
 	if online {
-		sign = "●"
+		sign = Say("sign.online")
 	}
-	switch role {
-	case "owner":
-		return sign + "★"
-	case "deputy":
-		return sign + "◆"
+	if s := Say("sign." + role); s != "" {
+		return sign + s
 	}
 	return sign + " "
 }
@@ -63,13 +62,13 @@ func Presence(role string, online bool) string {
 func Ticks(state string, to, of *int) string {
 	switch {
 	case state == "held":
-		return "held"
+		return Say("held")
 	case state == "delivered":
-		return "✓✓"
+		return Say("sign.delivered")
 	case state == "sent" && to != nil && of != nil && *of > 1:
-		return fmt.Sprintf("✓ %d/%d", *to, *of)
+		return Say("sign.some", "n", strconv.Itoa(*to), "of", strconv.Itoa(*of))
 	case state == "sent":
-		return "✓"
+		return Say("sign.sent")
 	}
 	return ""
 }

@@ -9,40 +9,27 @@ import (
 // Sealed says whether a group's encryption is on.
 func Sealed(e2ee bool) string {
 	if e2ee {
-		return "sealed"
+		return Say("sealed")
 	}
-	return "PLAIN"
+	return Say("plain")
 }
 
 // Key names an epoch by its generation; nil is none.
 func Key(epoch *uint64) string {
 	if epoch == nil {
-		return "no key yet"
+		return Say("nokey")
 	}
-	return fmt.Sprintf("key %d", *epoch)
+	return Say("key", "n", strconv.FormatUint(*epoch, 10))
 }
+
+// Holders says how many have a key.
+func Holders(n, of int) string { return Say("holders", "n", strconv.Itoa(n), "of", strconv.Itoa(of)) }
 
 // Marked says why a group's key is due for replacement, "" where it is not.
-func Marked(state string) string {
-	switch state {
-	case "soft":
-		return "key due for replacement"
-	case "hard":
-		return "needs a new key before anyone speaks"
-	}
-	return ""
-}
+func Marked(state string) string { return State("marked", state) }
 
 // History says what newcomers may read.
-func History(history string) string {
-	switch history {
-	case "none":
-		return "newcomers read only what comes after them"
-	case "all":
-		return "newcomers read everything"
-	}
-	return Line(history)
-}
+func History(history string) string { return State("history", history) }
 
 // KeyLife says when a key is due for replacement: after an age, a Go duration
 // that is 0s for never, and after a number of messages, 0 for any.
@@ -64,79 +51,58 @@ func KeyLife(age string, messages uint64) string {
 	return strings.Join(limits, " or ")
 }
 
-// Reason says why a key came to be.
-func Reason(reason string) string {
-	switch reason {
-	case "create":
-		return "the first"
-	case "admitted":
-		return "somebody joined"
-	case "removed":
-		return "somebody left or was removed"
-	case "encryption-on":
-		return "encryption was switched on"
-	case "age":
-		return "the old one had served its time"
-	case "messages":
-		return "the old one had served its messages"
-	case "request":
-		return "on request"
-	case "rescue":
-		return "nobody could hand over the old one"
-	case "cover":
-		return "so that everyone has it"
+// Keep says how long messages are kept here, nil for ever.
+func Keep(keep *string) string {
+	if keep == nil {
+		return Say("keep.forever")
 	}
-	return Line(reason)
+	return Line(*keep)
 }
 
-// RotateBy says who may replace the key.
-func RotateBy(who string) string {
-	switch who {
-	case "any":
-		return "any member"
-	case "deputies":
-		return "the owner and the deputies"
-	case "owner":
-		return "the owner alone"
-	}
-	return Line(who)
+// CatchingUp says how far catch-up has come, in records.
+func CatchingUp(done, total uint64) string {
+	return Say("catchup", "n", strconv.FormatUint(done, 10), "of", strconv.FormatUint(total, 10))
 }
+
+// Reason says why a key came to be.
+func Reason(reason string) string { return State("reason", reason) }
+
+// RotateBy says who may replace the key.
+func RotateBy(who string) string { return State("rotate", who) }
 
 // Online says whether a member can be reached now.
 func Online(online bool) string {
 	if online {
-		return "online"
+		return Say("online")
 	}
-	return "away"
+	return Say("away")
 }
 
-// Role says what a person may do in a group.
-func Role(role string) string {
-	if role == "none" {
-		return "not a member"
+// Role says what a person is in a group.
+func Role(role string) string { return State("role", role) }
+
+// Can says what a deputy may do, "" where that is nothing.
+func Can(can []string) string {
+	if len(can) == 0 {
+		return ""
 	}
-	return Line(role)
+	out := make([]string, len(can))
+	for i, c := range can {
+		out[i] = State("can", c)
+	}
+	return "may " + strings.Join(out, ", ")
 }
 
-// Join says how far a request to join has come.
-func Join(state string) string {
-	switch state {
-	case "requested":
-		return "asked; waiting for the answer"
-	case "joined":
-		return "joined"
-	case "declined":
-		return "declined"
-	}
-	return Line(state)
-}
+// Verified says whether the safety numbers were compared.
+func Verified(verified bool) string { return Say("verified." + strconv.FormatBool(verified)) }
 
-// Asked is Join for a request that a member may keep for those who may approve.
-func Asked(state string, kept bool) string {
+// Join says how far a request to join has come. A member may keep it for those
+// who may approve.
+func Join(state string, kept bool) string {
 	if kept && state == "requested" {
-		return "asked; kept by a member for those who may approve"
+		return Say("join.kept")
 	}
-	return Join(state)
+	return State("join", state)
 }
 
 // Link says what a link is good for: how many come in unasked, or that somebody
@@ -144,24 +110,22 @@ func Asked(state string, kept bool) string {
 func Link(preApproved bool, uses uint64) string {
 	switch {
 	case !preApproved:
-		return "asking; somebody approves"
+		return Say("link.asking")
 	case uses == 1:
-		return "1 person, let in by any member"
+		return Say("link.one")
 	}
-	return fmt.Sprintf("%d people, let in by any member", uses)
+	return Say("link.preapproved", "n", strconv.FormatUint(uses, 10))
 }
 
 // Delivery says what became of a message. Held is not sent.
 func Delivery(state string, epoch *uint64, encrypted bool) string {
 	switch {
 	case state == "sent" && !encrypted:
-		return "sent PLAIN: anyone relaying can read it"
+		return Say("delivery.plain")
 	case state == "sent":
-		return "sent, sealed under " + Key(epoch)
-	case state == "held":
-		return "held: kept here, waiting for a key"
+		return Say("delivery.sealed", "key", Key(epoch))
 	}
-	return Line(state)
+	return State("delivery", state)
 }
 
 // Progress says what is still open about a message of one's own, "" where it is
@@ -169,35 +133,40 @@ func Delivery(state string, epoch *uint64, encrypted bool) string {
 func Progress(state, reason string, to, of *int) string {
 	switch {
 	case state == "held":
-		return "held: " + reason
+		return Say("held") + " · " + reason
 	case state == "sent" && to != nil && of != nil && *of > 0:
-		return fmt.Sprintf("so far with %d of %d", *to, *of)
+		return Say("delivered.some", "n", strconv.Itoa(*to), "of", strconv.Itoa(*of))
 	}
 	return ""
 }
 
-// Finding says how a thing stands that `doctor` looked at.
-func Finding(state string) string {
-	switch state {
-	case "ok":
-		return "ok"
-	case "wait":
-		return "WAIT"
+// Reader is what is known of somebody who could read a message.
+func Reader(message, key, out, later bool) string {
+	says := Say("reader.none")
+	switch {
+	case message:
+		says = Say("reader.message")
+	case key:
+		says = Say("reader.key")
 	}
-	return "ACT"
+	switch {
+	case out:
+		says += "; " + Say("reader.out")
+	case later:
+		says += "; " + Say("reader.later")
+	}
+	return says
 }
+
+// Unreadable is what stands in the place of a message that cannot be read.
+func Unreadable(who, reason string) string { return Say("unreadable", "who", who) + " · " + reason }
+
+// Finding says how a thing stands that `doctor` looked at.
+func Finding(state string) string { return State("finding", state) }
 
 // Out says how somebody came to be out of a group.
 func Out(state, by string) string {
-	switch state {
-	case "removed":
-		return "was removed by " + by
-	case "banned":
-		return "was banned by " + by
-	case "left":
-		return "left"
-	}
-	return Line(state)
+	return strings.ReplaceAll(State("out", state), "{who}", by)
 }
 
 // MostUnread is how many unread messages are counted at most.
@@ -208,7 +177,7 @@ func Unread(n int) string {
 	if n == 0 {
 		return ""
 	}
-	return UpTo(n) + " unread"
+	return Say("unread", "n", UpTo(n))
 }
 
 // UpTo is a number, or that it goes beyond what is counted.

@@ -53,15 +53,11 @@ class Compose extends HTMLElement {
     if (g.e2ee !== this.sealed) this.plain.checked = false; // nothing goes out plain because it once did
     this.sealed = g.e2ee;
     const info = state.info.get(this.gid);
-    const members = state.members.get(this.gid) || [];
     const plain = !g.e2ee || this.plain.checked;
-    const missing = (info?.cannot_read || []).map((id) => safe(members.find((m) => m.peer_id === id)?.name || "") || "·" + id.slice(-6));
     this.plainly.hidden = Boolean(g.e2ee && info?.settings?.require_encryption);
     this.form.classList.toggle("plain", plain);
     this.send.textContent = this.plain.checked ? "Send PLAIN" : "Send";
-    if (plain) this.who_.textContent = w("towhom.plain");
-    else if (g.epoch === null) this.who_.textContent = w("towhom.nokey");
-    else this.who_.textContent = w("towhom.sealed", { n: g.members }) + (missing.length ? " · " + w("towhom.missing", { who: missing.join(", ") }) : "");
+    this.who_.textContent = plain ? w("towhom.plain") : safe(info?.readers || "");
   }
 
   submit() {

@@ -8,7 +8,7 @@ import { w } from "./words.js";
 const hour = 3600e9; // nanoseconds
 export const lives = [["24h", "a day"], ["168h", "a week"], ["720h", "30 days"], ["8760h", "a year"]];
 export const nanoseconds = (life) => parseInt(life) * hour;
-const keeps = [["forever", "for ever"], ["1d", "a day"], ["7d", "a week"], ["30d", "30 days"], ["90d", "90 days"], ["365d", "a year"]];
+const keeps = () => [["forever", w("keep.forever")], ["1d", "a day"], ["7d", "a week"], ["30d", "30 days"], ["90d", "90 days"], ["365d", "a year"]];
 
 // offer adds what is chosen now to what can be, where it is something else.
 const offer = (options, now) => (options.some(([v]) => v === now) ? options : [[now, now], ...options]);
@@ -42,7 +42,7 @@ function parts(i, name, change, done, d) {
   return [
     facts([["Encryption", i.e2ee ? w("sealed") : w("plain")], s && ["History", w("history." + s.history)], s && ["Key replaced by", w("rotate." + s.rotate_by)],
       s && ["Key serves", `${s.max_age === "0s" ? "any time" : named(lives, lasting(s.max_age))}${s.max_messages ? ` or ${s.max_messages} messages` : ""}`],
-      ["Kept here", named(keeps, i.keep || "forever")], i.parent && ["Goes on for", h("span", { class: "prints" }, i.parent)], ["Group", h("span", { class: "prints" }, gid)]]),
+      ["Kept here", named(keeps(), i.keep || "forever")], i.parent && ["Goes on for", h("span", { class: "prints" }, i.parent)], ["Group", h("span", { class: "prints" }, gid)]]),
     in_ ? h("p", { class: "choice" }, button("Replace the key now", change("/v1/rotate")),
       owner && i.e2ee && !s?.require_encryption ? button("Turn encryption off", () => sure("Off: what is sent plain can be read by anyone relaying.", change("/v1/encryption", { mode: "off" }))) : null,
       owner && !i.e2ee ? button("Turn encryption on", change("/v1/encryption", { mode: "on" })) : null,
@@ -68,7 +68,7 @@ function settings(i, done) {
 
 function keep(i, change) {
   const now = i.keep || "forever";
-  const how = choice(offer(keeps, now), now);
+  const how = choice(offer(keeps(), now), now);
   return section("How long messages stay here", answers([field("Keep", how, "what is older is erased on this computer; others keep theirs")], "Keep so", () => change("/v1/retention", { keep: how.value })()));
 }
 
@@ -78,7 +78,7 @@ function safety(gid) {
   const read = async () => {
     const v = await get("/v1/verification", { ref: gid });
     body.replaceChildren(h("p", {}, "All members have to see the same."), inFives(v.safety_number),
-      v.verified ? h("p", { class: "ok" }, "✓ You compared it.") : h("p", {}, button("We compared it: it is equal", async () => (await post("/v1/verification", { ref: gid }), await people(gid), read()))));
+      v.verified ? h("p", { class: "ok" }, w("sign.verified"), " ", w("verified.true")) : h("p", {}, button("We compared it: it is equal", async () => (await post("/v1/verification", { ref: gid }), await people(gid), read()))));
   };
   out.addEventListener("toggle", () => out.open && read().catch((e) => body.replaceChildren(problem(e))));
   return out;
@@ -112,7 +112,7 @@ function outsiders(gid, owner) {
   const out = section("Who is out", list, owner ? answers([field("Peer ID of somebody to keep out", peer)], "Ban", async () => (await post("/v1/ban", { group: gid, peer: peer.value.trim() }), (peer.value = ""), read())) : null);
   const read = async () => {
     const found = (await all("/v1/outsiders", { group: gid })).filter((o) => o.state !== "invited");
-    list.replaceChildren(...found.map((o) => h("li", {}, who(o.name, o.peer_id), " ", h("small", {}, o.state === "banned" ? "banned" : "left, or was removed"), " ",
+    list.replaceChildren(...found.map((o) => h("li", {}, who(o.name, o.peer_id), " ", h("small", {}, w("outside." + o.state)), " ",
       o.member ? button("Proof", () => prove(gid, o), { class: "small" }) : null, " ",
       o.state === "banned" ? button("Allow again", async () => (await post("/v1/unban", { group: gid, peer: o.peer_id }), read()), { class: "small" }) : null)));
     if (!found.length) list.replaceChildren(h("li", {}, "Nobody."));

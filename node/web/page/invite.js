@@ -8,6 +8,8 @@ import { w } from "./words.js";
 const spans = [["3600", "an hour"], ["86400", "a day"], ["604800", "a week"], ["2592000", "30 days"]];
 const until = (l) => `until ${new Date(l.expires).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}`;
 
+const goodFor = (preapproved, n) => w(!preapproved ? "link.asking" : n === 1 ? "link.one" : "link.preapproved", { n });
+
 export function askInvite(gid) {
   const g = state.groups.find((x) => x.group_id === gid);
   const out = h("div", { class: "made" });
@@ -20,7 +22,7 @@ export function askInvite(gid) {
 
   const list = async () => {
     const made = (await all("/v1/links", { group: gid })).filter((l) => l.state === "open");
-    links.replaceChildren(...made.map((l) => h("li", {}, `${l.preapproved ? w("link.preapproved", { n: l.uses - l.used }) : w("link.asking")}, ${until(l)} `,
+    links.replaceChildren(...made.map((l) => h("li", {}, `${goodFor(l.preapproved, l.uses - l.used)}, ${until(l)} `,
       button("End it", async () => (await post("/v1/links/revoke", { group: gid, invite_id: l.invite_id }), list()), { class: "small" }))));
     const waiting = (await all("/v1/outsiders", { group: gid })).filter((o) => o.state === "invited");
     invited.replaceChildren(...waiting.map((o) => h("li", {}, "Invited: ", who(o.name, o.peer_id), " ",
@@ -28,8 +30,7 @@ export function askInvite(gid) {
   };
   const make = button("Make a link", async () => {
     const l = await post("/v1/links", { group: gid, uses: Number(uses.value), expires: Number(expires.value) * 1e9, preapproved: open.checked });
-    const words = open.checked ? w("link.preapproved", { n: uses.value }) : w("link.asking");
-    out.replaceChildren(h("div", { class: "pair" }, await drawing(l.link), h("div", {}, h("p", {}, `${words}, ${until(l)}. Shown once.`), copier(l.link))));
+    out.replaceChildren(h("div", { class: "pair" }, await drawing(l.link), h("div", {}, h("p", {}, `${goodFor(open.checked, Number(uses.value))}, ${until(l)}. Shown once.`), copier(l.link))));
     await list();
   });
   const said = h("p", { role: "status" });

@@ -49,7 +49,8 @@ function text(l) {
 function tick(l) {
   if (l.state === "held") return h("span", { class: "tick wait" }, w("held"), " · ", safe(l.reason || ""));
   if (l.recipients === null || l.recipients === undefined) return null;
-  const done = l.delivered >= l.recipients;
-  const says = done ? w("delivered.all") : w("delivered.some", { n: l.delivered, of: l.recipients });
-  return h("span", { class: "tick", title: says, role: "img", "aria-label": says }, done ? "✓✓" : l.delivered ? `✓ ${l.delivered}/${l.recipients}` : "✓");
+  const far = { n: l.delivered, of: l.recipients };
+  const done = l.state === "delivered";
+  const says = done ? w("delivered.all") : w("delivered.some", far);
+  return h("span", { class: "tick", title: says, role: "img", "aria-label": says }, done ? w("sign.delivered") : l.recipients > 1 ? w("sign.some", far) : w("sign.sent"));
 }

@@ -27,6 +27,5 @@ export async function showReaders(l) {
 }
 
 function reader(r) {
-  return h("li", {}, who(r.name, r.peer_id), " ", h("small", {}, w("role." + r.role), r.holds_key ? ", has the key" : ", not known to have the key",
-    r.later ? ", came later" : ""));
+  return h("li", {}, who(r.name, r.peer_id), " ", h("small", {}, w("role." + r.role), ", ", safe(r.says)));
 }

@@ -6,12 +6,13 @@ import { dialog, sure } from "./dialog.js";
 import { forget, fork } from "./group.js";
 import { mayRemove, showPerson } from "./person.js";
 import { people, state } from "./store.js";
+import { w } from "./words.js";
 
 export function notices(g) {
   const gid = g.group_id;
   const info = state.info.get(gid);
   return [
-    g.role === "none" ? h("section", { class: "card" }, h("p", {}, "You are not a member any more."), h("p", { class: "choice" }, forget(gid))) : null,
+    g.role === "none" ? h("section", { class: "card" }, h("p", {}, w("towhom.out")), h("p", { class: "choice" }, forget(gid))) : null,
     ...accused(info).map((id) => alarm(g, info, id)),
     parked(gid),
   ];

@@ -43,13 +43,13 @@ class People extends HTMLElement {
   }
 
   member(g, m) {
-    const mark = { owner: "★", deputy: "◆" }[m.role] || (m.online ? "●" : "○");
+    const mark = w(["owner", "deputy"].includes(m.role) ? "sign." + m.role : m.online ? "sign.online" : "sign.away");
     const key = m.epoch === null ? w("nokey") : m.epoch < g.epoch ? w("key", { n: m.epoch }) : "";
     return h("li", { class: m.online ? "online" : "away" },
       h("button", { type: "button", class: "row", "data-key": m.peer_id, onclick: () => showPerson(g.group_id, m.peer_id) },
         h("span", { class: "mark", "aria-hidden": "true" }, mark), " ", who(m.name, m.peer_id), m.self ? " (you)" : "",
-        m.verified ? h("span", { class: "ok", title: "safety numbers compared" }, " ✓") : null,
-        m.alike ? h("span", { class: "tag" }, "name like another's") : null,
+        m.verified ? h("span", { class: "ok", title: w("verified.true") }, " ", w("sign.verified")) : null,
+        m.alike ? h("span", { class: "tag" }, w("alike")) : null,
         h("small", {}, w("role." + m.role), ", ", m.online ? w("online") : w("away"), key && g.e2ee ? ", " + key : "")));
   }
 
@@ -59,11 +59,11 @@ class People extends HTMLElement {
     const names = (ids) => ids.flatMap((id, i) => [i ? ", " : "", h("bdi", {}, nameIn(this.gid, id))]);
     return h("li", { class: (k.current ? "current" : "") + (chosen ? " chosen" : "") },
       h("button", { type: "button", class: "row", "data-key": k.eid, "aria-pressed": String(chosen), onclick: () => this.choose(k.eid) },
-        h("strong", {}, w("key", { n: k.epoch })), k.current ? h("span", { class: "tag" }, "in use") : null, k.time ? h("time", { datetime: k.time }, when(k.time)) : null, " ",
+        h("strong", {}, w("key", { n: k.epoch })), k.current ? h("span", { class: "tag" }, w("key.current")) : null, k.time ? h("time", { datetime: k.time }, when(k.time)) : null, " ",
         h("span", { class: "why" }, w("reason." + k.reason), ", by ", h("bdi", {}, nameIn(this.gid, k.minted_by))),
         h("span", { class: "bar", "aria-hidden": "true" }, [...k.holders.map(() => h("i", { class: "has" })), ...k.missing.map(() => h("i", { class: "not" }))]),
-        h("small", {}, `${k.holders.length} of ${all} have it`)),
-      chosen ? h("div", { class: "holders" }, h("p", {}, "held by ", k.holders.length ? names(k.holders) : "nobody", k.missing.length ? ["; not known to hold it: ", names(k.missing)] : null),
+        h("small", {}, w("holders", { n: k.holders.length, of: all }))),
+      chosen ? h("div", { class: "holders" }, h("p", {}, "held by ", k.holders.length ? names(k.holders) : "nobody", k.missing.length ? ["; ", w("holders.missing", { who: "" }), names(k.missing)] : null),
         h("p", {}, button("Show its lines", () => document.querySelector("c-talk").goToKey(k.eid), { class: "small" }))) : null);
   }
 

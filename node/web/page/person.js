@@ -6,8 +6,8 @@ import { groups, people, state } from "./store.js";
 import { w } from "./words.js";
 
 // What a deputy may.
-export const rights = { approve: "let people in who ask", kick: "remove people", rotate: "replace the key", invite: "invite people" };
-const may = (can) => can.map((c) => rights[c] || c).join(", ");
+const rights = ["approve", "kick", "rotate", "invite"];
+const may = (can) => can.map((c) => w("can." + c)).join(", ");
 
 // talkTo opens the conversation with somebody.
 export async function talkTo(peer) {
@@ -37,7 +37,7 @@ export async function showPerson(gid, id) {
     const v = await get("/v1/verification", { ref: id });
     const name = safe(m.name) || "this person";
     body.replaceChildren(...[h("p", {}, "Read this number to each other, face to face or by a call. Both have to see the same."), inFives(v.safety_number), await drawing(v.safety_number),
-      v.verified ? h("p", { class: "ok" }, "✓ You compared it.") : h("p", {}, button("We compared them: they are equal", async () => (await post("/v1/verification", { ref: id }), await people(gid), d.close()))),
+      v.verified ? h("p", { class: "ok" }, w("sign.verified"), " ", w("verified.true")) : h("p", {}, button("We compared them: they are equal", async () => (await post("/v1/verification", { ref: id }), await people(gid), d.close()))),
       g.join === null ? null : h("p", { class: "choice" }, button("Talk to them alone", async () => (await talkTo(id), d.close()))),
       g.role === "owner" ? deputy(m, change) : null,
       g.role === "owner" ? section("Hand the group over", h("p", {}, `${name} becomes the owner, and you a member. They have to say first that they are ready: under Group, “Who owns it”.`),
@@ -54,7 +54,7 @@ export const mayRemove = (g, me, m) => !m.self && m.role !== "owner" && g.join !
 
 function deputy(m, change) {
   const is = m.role === "deputy";
-  const boxes = Object.entries(rights).map(([r, words]) => [r, words, h("input", { type: "checkbox", checked: !is || m.can?.includes(r) })]);
+  const boxes = rights.map((r) => [r, w("can." + r), h("input", { type: "checkbox", checked: !is || m.can?.includes(r) })]);
   return section(is ? "What this deputy may" : "Make a deputy", answers(boxes.map(([, words, box]) => check(box, words)), is ? "Keep" : "Make a deputy",
     () => change("/v1/deputies", { can: boxes.filter(([, , box]) => box.checked).map(([r]) => r) })()),
     is ? h("p", {}, button("Take it back", change("/v1/deputies/remove"))) : null);

@@ -298,7 +298,7 @@ class Talk extends HTMLElement {
       g.marked !== "no" ? h("span", { class: "state due" }, w("marked." + g.marked)) : null,
       h("button", { type: "button", class: "small find", onclick: () => this.search(), "aria-label": "Search" }, glass()),
       h("button", { type: "button", class: "small aside", "data-key": "people", onclick: () => this.view("people") }, g.members === 1 ? "1 person" : `${g.members} people`),
-      p && p.done < p.total ? h("label", { class: "catching" }, `catching up: ${p.done.toLocaleString()} of ${p.total.toLocaleString()}`, h("progress", { max: p.total, value: p.done })) : null,
+      p && p.done < p.total ? h("label", { class: "catching" }, w("catchup", { n: p.done.toLocaleString(), of: p.total.toLocaleString() }), h("progress", { max: p.total, value: p.done })) : null,
     ]);
     fill(this.cards, [...state.requests.filter((r) => r.group_id === this.gid && r.state === "pending").map((r) => this.card(r)), ...notices(g)]);
   }
@@ -315,7 +315,7 @@ class Talk extends HTMLElement {
   card(r) {
     const decide = (path) => () => post(path, { group: r.group_id, peer: r.peer_id });
     return h("section", { class: "card" },
-      h("p", {}, who(r.name, r.peer_id), r.alike ? [" ", h("span", { class: "tag" }, "name like another's")] : null, " wants to join", r.note ? [": “", h("bdi", {}, safe(r.note)), "”"] : null, r.kept_by ? [", by ", who("", r.kept_by)] : null),
+      h("p", {}, who(r.name, r.peer_id), r.alike ? [" ", h("span", { class: "tag" }, w("alike"))] : null, " ", w("request.pending"), r.note ? [": “", h("bdi", {}, safe(r.note)), "”"] : null, r.kept_by ? [", by ", who("", r.kept_by)] : null),
       h("p", { class: "prints" }, r.fingerprint),
       h("p", { class: "choice" }, button("Approve", decide("/v1/approve"), { "data-key": "approve" + r.peer_id }), button("Decline", decide("/v1/decline"), { "data-key": "decline" + r.peer_id })));
   }
