@@ -55,6 +55,7 @@ func oneDigest(t *testing.T, gid string, all ...*player) bool {
 // TestBeacon_BringsWhatWasLost: a record that four of five members took from the
 // topic reaches the fifth, though nothing cites it and nobody asks by the clock.
 func TestBeacon_BringsWhatWasLost(t *testing.T) {
+	t.Parallel()
 	gid, all, x := circle(t, timing{poll: time.Hour, beacon: beaconFirst, beaconMost: beaconMost})
 	x.net.Close()           // nobody is to find it again, and ask
 	time.Sleep(2 * settled) // whoever said something then asks the others
@@ -78,6 +79,7 @@ func TestBeacon_BringsWhatWasLost(t *testing.T) {
 // TestBeacon_OneSpeaksForAll: where nothing happens, about one of five members
 // speaks in each interval.
 func TestBeacon_OneSpeaksForAll(t *testing.T) {
+	t.Parallel()
 	const span, spans = 2 * time.Second, 6
 	_, all, x := circle(t, timing{poll: time.Hour, beacon: span, beaconMost: span})
 	x.enters(all...)

@@ -140,6 +140,7 @@ func TestBounds_Book(t *testing.T) {
 // answers. What another member has comes all the same, long before that stream
 // is given up.
 func TestCatchUp_GoesPastWhoStalls(t *testing.T) {
+	t.Parallel()
 	ann, bob := newPlayer(t, "ann"), newPlayer(t, "bob")
 	ok(t, bob.net.Remember(ann.me, ann.net.Addrs()...))
 	gid := newGroup(t, CreateGroup{}, ann, bob)

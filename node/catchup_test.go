@@ -227,6 +227,7 @@ func (s *shaky) batches(st *mesh.Stream, miss group.Missing, stop, again *int) {
 // somebody whose streams break off again and again. It goes on at once, and each
 // time at most two batches come a second time.
 func TestInterruptedPull(t *testing.T) {
+	t.Parallel()
 	const count = 10_000
 	ann, bob := inMemory(t, "ann"), inMemory(t, "bob")
 	ok(t, bob.net.Remember(ann.me, ann.net.Addrs()...))

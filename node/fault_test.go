@@ -357,6 +357,7 @@ func (s *stage) back(d *storetest.Disk) {
 // with an error that says so, and on a good disk it goes on and uses no number
 // twice.
 func TestStoreFailsAtEveryWrite(t *testing.T) {
+	t.Parallel()
 	everyWrite(t, func(t *testing.T, n int, rng *rand.Rand) bool {
 		s := newStage(t, storetest.NewMemDisk())
 		reached := s.disk.FailAt(n, syscall.EIO, anyWrite)
@@ -465,6 +466,7 @@ func (s *stage) after(rng *rand.Rand) {
 // back. While it waits nothing goes out that is not on disk; when it comes back
 // everything goes on.
 func TestStoreStallsAtEveryWrite(t *testing.T) {
+	t.Parallel()
 	everyWrite(t, func(t *testing.T, n int, rng *rand.Rand) bool {
 		s := newStage(t, storetest.NewMemDisk())
 		stalled, release := s.disk.StallAt(n, anyWrite)

@@ -183,6 +183,7 @@ func percentile(of []time.Duration, p int) time.Duration { return of[len(of)*p/1
 // TestAbuse_MM10_MessageFlood: a member publishes a thousand records a second.
 // What others say comes through, all of it; most of the flood is not relayed.
 func TestAbuse_MM10_MessageFlood(t *testing.T) {
+	t.Parallel()
 	const rate, lasts = 1000, 3 * time.Second
 	ann, bob := inMemory(t, "ann"), inMemory(t, "bob")
 	ok(t, bob.net.Remember(ann.me, ann.net.Addrs()...))

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"strconv"
@@ -18,6 +19,8 @@ func TestMain(m *testing.M) {
 		flood(os.Args[1:])
 		return
 	}
+	flag.Set("test.parallel", "4") // those that run side by side mostly wait
+	flag.Parse()
 	os.Exit(m.Run())
 }
 

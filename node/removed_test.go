@@ -98,6 +98,7 @@ func TestAbuse_RM02_RemovedIsCutOff(t *testing.T) {
 // knows no rules and speaks gossipsub or floodsub to the same topic. It is sent no
 // message, on the topic or on a stream, and no key.
 func TestAbuse_RM03_RemovedComesBack(t *testing.T) {
+	t.Parallel()
 	for _, sub := range []string{"node", "gossipsub", "floodsub"} {
 		t.Run(sub, func(t *testing.T) {
 			ann, bob, x, gid := company(t)

@@ -16,6 +16,7 @@ import (
 // the node talks on. Nothing is lost that somebody has, and no number is used
 // twice.
 func TestRepair(t *testing.T) {
+	t.Parallel()
 	for name, damage := range map[string]func(files []string){
 		"a byte": func(files []string) { overwrite(t, files[0], 0.5, []byte{0xff, 0, 0xff}) },
 		"all": func(files []string) {
@@ -25,6 +26,7 @@ func TestRepair(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			ann := newPlayer(t, "ann")
 			bob := newPlayer(t, "bob", ann)
 			gid := newGroup(t, CreateGroup{}, ann, bob)
