@@ -63,3 +63,26 @@ func playChat(t *testing.T) time.Duration {
 	}
 	return took
 }
+
+// What one does daily is done from within the screen.
+func TestChatCommands(t *testing.T) {
+	home := filepath.Join(t.TempDir(), "ann")
+	ann := openScreen(t, home, "chat", "--listen", "/ip4/127.0.0.1/tcp/0")
+	ann.Shows("/create NAME")
+	ann.Press("/create the book club\r")
+	ann.Shows("sealed · nobody else is here yet")
+	ann.Press("/name Ann\r")
+	ann.Shows(" Ann ·")
+	ann.Press("/link --preapproved --uses 3\r")
+	ann.Shows("3 people, let in by any member")
+	ann.Press("\r") // escape and what follows at once would be one key
+	ann.Shows("goes by the name")
+	ann.Press("/leave\r")
+	ann.Shows("enter again: leave the group")
+	ann.Press("\r")
+	ann.Shows("nobody: you are not a member any more")
+	ann.Press("/quit\r")
+	if err := ann.process.Wait(); err != nil {
+		t.Errorf("chat ends with %v", err)
+	}
+}

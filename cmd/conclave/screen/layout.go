@@ -117,7 +117,7 @@ func (m *model) titleRow() string {
 	}
 	title := m.title()
 	head := " conclave   "
-	if m.width < groupsFrom {
+	if m.width < groupsFrom && title != "" {
 		head = " "
 	}
 	row := fill(head+title, max(0, m.width-len(ending)-1)) + " " + ending
@@ -230,7 +230,10 @@ func (m *model) bars() []string {
 		if m.sending > 0 {
 			text += words.Count(m.sending, "message waits", "messages wait") + " here, not sent · "
 		}
-		rows = append(rows, m.look.alarm.Render(fill(text+problem(m.lost), m.width)))
+		said := wrap(text+problem(m.lost), m.width)
+		for _, r := range said[:min(len(said), 2)] {
+			rows = append(rows, m.look.alarm.Render(fill(r, m.width)))
+		}
 	}
 	if o := m.first(); !o.none() {
 		rows = append(rows, m.offerRows(o)...)

@@ -219,9 +219,41 @@ func TestPictures(t *testing.T) {
 	for _, width := range []int{40, 80, 200} {
 		golden(t, fmt.Sprintf("talk%d", width), talking(t, width, 24).picture())
 	}
-	p := talking(t, 80, 24)
-	p.press("?")
-	golden(t, "help80", p.picture())
+}
+
+// TestViews has every view that takes the place of the conversation.
+func TestViews(t *testing.T) {
+	for _, width := range []int{40, 80, 200} {
+		var all strings.Builder
+		show := func(what string, p *player) { all.WriteString("== " + what + "\n" + p.picture()) }
+		p := talking(t, width, 24)
+		for _, key := range []string{"?", "f2", "f3"} {
+			p.press(key)
+			show(key, p)
+			p.press("esc")
+		}
+		p.press("ctrl+v")
+		p.see(gotNumber{readNumber{peer: frankID}, node.Verification{SafetyNumber: strings.TrimSpace(strings.Repeat("12345 ", 12))}})
+		show("verify", p)
+		p.press("esc", "ctrl+f", "cables", "enter")
+		p.see(found{find: find{team, "cables", node.EndCursor}, lines: conversation()[6:], looked: 7})
+		show("search", p)
+		p.press("esc", "/k")
+		show("a command", p)
+		p.press("ctrl+u", "/", "enter")
+		show("commands", p)
+		p.press("esc")
+		p.see(performed{perform: perform{name: "keys"}, says: "key 12  by ·k7Qf2m\nkey 13  by ·x81TaQ"})
+		show("an answer", p)
+		p.press("esc")
+		p.see(news{lost: &node.Error{Kind: node.NoNode, Message: "the node stopped", Hint: "run `conclave up`"}})
+		show("lost", p)
+		p = newPlayer(t, width, 24)
+		p.show("")
+		p.see(gotGroups{})
+		show("no group", p)
+		golden(t, fmt.Sprintf("views%d", width), all.String())
+	}
 }
 
 // A screen of any size is filled exactly, whatever is written on it.

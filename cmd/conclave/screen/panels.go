@@ -109,7 +109,9 @@ func (m *model) peoplePanel(n int) []string {
 		if p.Verified {
 			about = append(about, words.Verified(true))
 		}
-		rows = append(rows, m.look.faint.Render(clip("       "+strings.Join(about, " · "), n)))
+		for _, r := range wrap(strings.Join(about, " · "), n-5) {
+			rows = append(rows, m.look.faint.Render("     "+r))
+		}
 	}
 	return rows
 }
@@ -129,7 +131,7 @@ func (m *model) verifyPanel(n int) []string {
 	if v.Verified {
 		end = words.Say("sign.verified") + " " + words.Verified(true) + " · esc"
 	}
-	for _, t := range []string{"", text, "", end} {
+	for _, t := range []string{"", end, "", text} {
 		for _, r := range wrap(t, n-2) {
 			rows = append(rows, " "+r)
 		}

@@ -69,7 +69,15 @@ func (a find) run(ctx context.Context, c *api.Client) tea.Msg {
 
 // matches reports whether a line has a text, in whatever case.
 func matches(l node.LogLine, query string) bool {
-	return strings.Contains(strings.ToLower(words.Text(value(l.Text)+value(l.Reason), "")), strings.ToLower(query))
+	return strings.Contains(strings.ToLower(words.Text(content(l), "")), strings.ToLower(query))
+}
+
+// content is what was written, or what happened.
+func content(l node.LogLine) string {
+	if l.Kind == "message" {
+		return value(l.Text)
+	}
+	return value(l.Reason)
 }
 
 type (
@@ -182,7 +190,7 @@ func (m *model) searchPanel(n, height int) []string {
 		if at, ok := v.time(l); ok {
 			when = at.Format("2 Jan 15:04")
 		}
-		row := mark + when + " " + v.who(l) + "  " + excerpt(settle(words.Line(value(l.Text)+value(l.Reason))), s.query)
+		row := mark + when + " " + v.who(l) + "  " + excerpt(settle(words.Line(content(l))), s.query)
 		if !l.Encrypted && l.Kind == "message" {
 			rows = append(rows, m.look.plain.Render(fill("plain "+row, n)))
 			continue
