@@ -179,6 +179,9 @@ func TestSendOnceForADay(t *testing.T) {
 	if err := (<-now.done).err; err != nil || now.once.repeat || len(r.used) != 1 || r.used[0].made != now.once.row.Made {
 		t.Errorf("after a day: %v, a repeat: %v, %v", err, now.once.repeat, r.used)
 	}
+	if _, err := r.disk.space.Get(onceKey(now.once.key)); err != nil {
+		t.Errorf("the row of its new use: %v", err)
+	}
 	plain, err := newOnce("k", []string{"y"}, true, nil)
 	ok(t, err)
 	if plain.row.Body == now.once.row.Body {
