@@ -244,6 +244,9 @@ func TestOneself(t *testing.T) {
 	ann.press("Leave the group")
 	ann.press("Yes")
 	ann.sees("you are not a member any more")
+	if eval[bool](ann, `document.body.innerText.includes("Nobody else is here")`) {
+		t.Error("who has left is to invite others")
+	}
 	ann.look("not-in")
 	ann.press("Erase it here")
 	ann.press("Yes")

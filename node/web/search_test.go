@@ -143,6 +143,8 @@ func TestUnread(t *testing.T) {
 	ann.sees("news 2")
 	ann.until("nothing unread", badge+` === undefined`)
 	ann.await("that the node knows", func() bool { g, err := ann.Group(t.Context(), busy); return err == nil && g.Unread == 0 })
+	must(t, say(bob, busy, "said aloud"))
+	ann.until("the line to be announced, and no other", `document.querySelector("c-talk [aria-live=polite]").textContent === `+quoted(bob.print()+": said aloud. "))
 	ann.press("a quiet one")
 	must(t, say(bob, busy, "one more"))
 	ann.until("one unread", badge+` === "1"`)

@@ -6,7 +6,8 @@ import { showReaders } from "./message.js";
 
 const long = 2000; // characters of a text, and
 const tall = 30; // lines, that are shown before somebody asks for more
-const unfolded = new Set();
+const more = 20000; // characters, each time that somebody does
+const unfolded = new Map(); // how many are shown, by message
 
 // alone says how others come in.
 export function alone(g) {
@@ -27,21 +28,30 @@ export function draw(l, marked, hit) {
       ? [h("span", { class: "from" }, own ? "you" : who(l.sender_name, l.sender)), text(l)]
       : h("span", { class: "reason", dir: "ltr" }, l.kind === "unreadable" ? [who(l.sender_name, l.sender), " "] : null, fingerprints(l.reason || ""), l.kind === "gap" && l.gap ? " · trying" : null),
     own && message ? tick(l) : null);
-  if (opens) row.addEventListener("keydown", (e) => e.key === "Enter" && e.target === row && showReaders(l));
+  if (opens) enters(row, () => showReaders(l));
   return row;
+}
+
+// enters lets Enter act on a row, once the key is up: what opens would take the
+// rest of the stroke.
+function enters(row, act) {
+  let down = false;
+  row.addEventListener("keydown", (e) => (down = e.key === "Enter" && e.target === row));
+  row.addEventListener("keyup", (e) => down && e.key === "Enter" && ((down = false), act()));
 }
 
 // text is what was said; of what is very long, its beginning.
 function text(l) {
   const whole = safe(l.text, true);
   const key = l.sender + l.message_id;
-  const begin = whole.split("\n", tall).join("\n").slice(0, long);
-  if (begin.length === whole.length || unfolded.has(key)) return h("span", { class: "text" }, whole);
-  const rest = h("button", { type: "button", class: "small more" }, `… all ${whole.length.toLocaleString()} characters`);
+  const shown = unfolded.get(key);
+  const begin = shown ? whole.slice(0, shown) : whole.split("\n", tall).join("\n").slice(0, long);
+  if (begin.length === whole.length) return h("span", { class: "text" }, whole);
+  const rest = h("button", { type: "button", class: "small more" }, `… more of ${whole.length.toLocaleString()} characters`);
   const out = h("span", { class: "text" }, begin, rest);
   rest.addEventListener("click", () => {
-    unfolded.add(key);
-    out.replaceChildren(whole);
+    unfolded.set(key, (shown || 0) + more);
+    out.replaceWith(text(l));
   });
   return out;
 }

@@ -236,7 +236,7 @@ class Talk extends HTMLElement {
       rows.push(this.keyed(old, JSON.stringify(l) + mark + hit, () => draw(l, mark, hit)));
     }
     const g = this.group();
-    if (this.atEnd && g?.members === 1 && g.join) rows.push(this.keyed(old, "alone" + g.join, () => alone(g)));
+    if (this.atEnd && g?.members === 1 && g.join && g.role !== "none") rows.push(this.keyed(old, "alone" + g.join, () => alone(g)));
     let at = this.list.firstChild;
     for (const r of rows) {
       if (r === at) at = at.nextSibling;
