@@ -21,6 +21,7 @@ type directory struct {
 	Invitations []invitationRef           `json:"invitations"`
 	Verified    map[keys.PeerID]time.Time `json:"verified"`
 	Forgotten   map[keys.Hash]uint64      `json:"forgotten,omitempty"` // groups that were erased: the lane to go on in
+	Partings    map[keys.Hash]parting     `json:"partings,omitempty"`  // groups that were erased before a member knew that this person left
 }
 
 // groupRef is a group that this node is in, or was.
@@ -157,6 +158,7 @@ func (n *Node) addRoom(gid keys.Hash, ref groupRef) (*room, error) {
 	if err := n.remember(gid); err != nil {
 		return nil, diskError(err)
 	}
+	delete(n.dir.Partings, gid)
 	n.dir.Groups[gid] = ref
 	if err := n.saveDirectory(); err != nil {
 		delete(n.dir.Groups, gid)

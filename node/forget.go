@@ -21,7 +21,7 @@ type Forgotten struct {
 // Forget erases all that this home has of a group that this person is not in any
 // more: when it returns it is gone, from the files too. What stays is the group's
 // ID and a number: should this person be let in again, nothing is signed twice
-// under one number.
+// under one number; and what tells that this person left, until a member knows.
 func (n *Node) Forget(ctx context.Context, ref string) (Forgotten, error) {
 	r, err := n.findGroup(ctx, ref)
 	if err != nil {
@@ -37,7 +37,11 @@ func (n *Node) Forget(ctx context.Context, ref string) (Forgotten, error) {
 	if inside {
 		return Forgotten{}, &Error{Kind: NotAllowed, Message: "you are in this group", Hint: "leave it first: conclave leave GROUP"}
 	}
-	if err := n.takeOut(r); err != nil {
+	bye, err := r.parting(ctx)
+	if err != nil {
+		return Forgotten{}, err
+	}
+	if err := n.takeOut(r, bye); err != nil {
 		return Forgotten{}, err
 	}
 	known := r.others()
@@ -49,13 +53,14 @@ func (n *Node) Forget(ctx context.Context, ref string) (Forgotten, error) {
 	n.mu.Lock()
 	delete(n.erasing, r.gid)
 	n.mu.Unlock()
+	n.beginParting(bye)
 	n.bus.publish(Event{Kind: "group", GroupID: out.GroupID})
 	return out, diskError(err)
 }
 
 // takeOut lets nobody find the room any more, and makes durable that it is to be
 // erased: a node that ends in between goes on with that when it starts.
-func (n *Node) takeOut(r *room) error {
+func (n *Node) takeOut(r *room, bye parting) error {
 	local, err := r.disk.local()
 	if err != nil {
 		return diskError(err)
@@ -82,6 +87,12 @@ func (n *Node) takeOut(r *room) error {
 			d.Forgotten = map[keys.Hash]uint64{}
 		}
 		d.Forgotten[r.gid] = lane
+		if len(bye.Peers) > 0 {
+			if d.Partings == nil {
+				d.Partings = map[keys.Hash]parting{}
+			}
+			d.Partings[r.gid] = bye
+		}
 		d.Joins = slices.DeleteFunc(d.Joins, func(j joinRef) bool { return j.GID == r.gid })
 		d.Invitations = slices.DeleteFunc(d.Invitations, func(i invitationRef) bool { return i.GID == r.gid })
 	})

@@ -43,7 +43,7 @@ func (p *player) keysOnDisk(gid keys.Hash) (n int) {
 func TestForget_GoesOn(t *testing.T) {
 	_, bob, gid := leftGroup(t)
 	r := bob.roomOf(gid)
-	ok(t, bob.takeOut(r)) // and no further
+	ok(t, bob.takeOut(r, parting{})) // and no further
 	if slices.Contains(bob.allRooms(), r) {
 		t.Error("the group is found while it is erased")
 	}

@@ -257,6 +257,9 @@ func (n *Node) run(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if err := n.beginPartings(); err != nil {
+		return err
+	}
 	n.wg.Go(func() { n.watchPeers(ctx) })
 	n.wg.Go(func() { n.keepJoining(ctx) })
 	n.wg.Go(func() { n.keepOffering(ctx) })
@@ -325,6 +328,7 @@ func (n *Node) watchPeers(ctx context.Context) {
 				n.wakeAskers()
 				n.wakeOffers()
 				n.meetKeeper(ev.Peer)
+				n.wg.Go(func() { n.partFrom(ctx, ev.Peer) })
 			}
 		case <-ctx.Done():
 			return

@@ -16,6 +16,12 @@ func (n *Node) serveSync(ctx context.Context, s *mesh.Stream) {
 		return
 	}
 	r := n.roomFor(h.GID, s.Peer())
+	if x, ok := n.partings(s.Peer())[h.GID]; r == nil && ok {
+		if err := n.serveParting(ctx, s, h.GID, x); err != nil && ctx.Err() == nil {
+			n.log.Debug("part from a group", "peer", s.Peer().Short(), "err", err)
+		}
+		return
+	}
 	if r == nil {
 		put(s, welcome{})
 		return
