@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"conclave/group"
+	"conclave/node/mesh"
 )
 
 // TestStoppingNodeGivesNoAnswer: a node that is on its way down does not tell a
@@ -71,4 +72,53 @@ func TestGroupThatIsBeingMadeIsWaitedFor(t *testing.T) {
 	if _, err := bob.Join(within(t), ann.id(), "other", "", false); KindOf(err) != NotFound {
 		t.Errorf("a group that is not to be made: %v", err)
 	}
+}
+
+// TestOneRequestDoesNotWaitForAnother: a peer that takes a request and never
+// answers holds up nobody else's answer.
+func TestOneRequestDoesNotWaitForAnother(t *testing.T) {
+	ann := newPlayer(t, "ann")
+	bob := newPlayer(t, "bob", ann)
+	gid := newGroup(t, CreateGroup{}, ann)
+	x := newPuppet(t)
+	asked, ended := make(chan struct{}, 64), make(chan struct{}, 64)
+	x.net.Handle(protoJoin, func(ctx context.Context, s *mesh.Stream) {
+		asked <- struct{}{}
+		for {
+			if _, err := s.ReadFrame(maxFrame); err != nil {
+				break
+			}
+		}
+		ended <- struct{}{}
+	})
+	ok(t, x.know(bob))
+	ok(t, bob.change(func(d *directory) {
+		d.Joins = append(d.Joins, joinRef{Peer: x.me(), Group: "chess", State: stateRequested})
+	}))
+	bob.wakeAskers()
+	take(t, "a request that is not answered", asked)
+	_, err := bob.Join(within(t), ann.id(), gid, "", false)
+	ok(t, err)
+	_, err = ann.Approve(within(t), gid, bob.id())
+	ok(t, err)
+	await(t, "the group at bob", func() bool { return bob.isIn(gid) })
+	if len(ended) > 0 {
+		t.Error("it came when the other had been given up")
+	}
+}
+
+// TestTwoRequestsToOnePeer: the one that nobody has decided about does not take the
+// place of the other.
+func TestTwoRequestsToOnePeer(t *testing.T) {
+	ann := newPlayer(t, "ann")
+	bob := newPlayer(t, "bob", ann)
+	newGroup(t, CreateGroup{Name: "chess"}, ann)
+	gid := newGroup(t, CreateGroup{Name: "go"}, ann)
+	for _, name := range []string{"chess", "go"} {
+		_, err := bob.Join(within(t), ann.id(), name, "", false)
+		ok(t, err)
+	}
+	_, err := ann.Approve(within(t), gid, bob.id())
+	ok(t, err)
+	await(t, "the group at bob", func() bool { return bob.isIn(gid) })
 }

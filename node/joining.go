@@ -312,35 +312,67 @@ func (n *Node) adopt(ctx context.Context, s *mesh.Stream, j joinRef) error {
 	return nil
 }
 
-// keepJoining repeats open requests until they are answered.
+// asking is an open request as it is repeated.
+type asking struct {
+	tries    int
+	next     time.Time // not before
+	underWay bool
+}
+
+// keepJoining repeats open requests until they are answered: each by itself, so
+// that a peer that does not answer holds up none of the others.
 func (n *Node) keepJoining(ctx context.Context) {
-	tries := map[keys.PeerID]int{}
-	next := map[keys.PeerID]time.Time{}
+	type request struct {
+		peer        keys.PeerID
+		gid         keys.Hash
+		group, link string
+	}
+	all := map[request]*asking{}
+	done := make(chan *asking)
 	for {
-		var open []joinRef
-		n.read(func(d *directory) {
-			for _, j := range d.Joins {
-				if j.State == stateRequested {
-					open = append(open, j)
-				}
+		for _, j := range n.openJoins() {
+			k := request{j.Peer, j.GID, j.Group, j.Link}
+			a := all[k]
+			if a == nil {
+				a = &asking{}
+				all[k] = a
 			}
-		})
-		for _, j := range open {
-			if time.Now().Before(next[j.Peer]) {
+			if a.underWay || time.Now().Before(a.next) {
 				continue
 			}
-			n.tryJoin(ctx, j)
-			next[j.Peer] = time.Now().Add(min(askFirst<<min(tries[j.Peer], 8), askLast))
-			tries[j.Peer]++
+			a.underWay, a.next = true, time.Now().Add(min(askFirst<<min(a.tries, 8), askLast))
+			a.tries++
+			n.wg.Go(func() {
+				n.tryJoin(ctx, j)
+				select {
+				case done <- a:
+				case <-ctx.Done():
+				}
+			})
 		}
 		select {
 		case <-time.After(askFirst):
-		case <-n.asks:
-			clear(next)
+		case a := <-done:
+			a.underWay = false
+		case <-n.asks: // also while a try is under way, which may have been answered before
+			for _, a := range all {
+				a.next = time.Time{}
+			}
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+func (n *Node) openJoins() (open []joinRef) {
+	n.read(func(d *directory) {
+		for _, j := range d.Joins {
+			if j.State == stateRequested {
+				open = append(open, j)
+			}
+		}
+	})
+	return open
 }
 
 // tryJoin asks once more and keeps the answer.
