@@ -94,7 +94,7 @@ func TestWhatIsMissing(t *testing.T) {
 	ann.api.change("/v1/log", func(a map[string]any) {
 		lines := a["items"].([]any)
 		gap := map[string]any{"kind": "gap", "cursor": "end", "sender": bob.ID().PeerID, "sender_name": nil, "group_id": group, "encrypted": false,
-			"reason": "3 messages or more from " + short + " missing (41-43); cleo has them; asked 10 s ago",
+			"reason": "3 messages or more from " + short + " missing (41-43); cleo has them; asked 10 s ago · trying",
 			"gap":    map[string]any{"from": 41, "to": 43, "held_by": []string{cleo.ID().PeerID}, "asked": "2026-01-02T15:04:05.000Z"}}
 		a["items"] = append(lines, gap)
 	})

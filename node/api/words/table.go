@@ -70,8 +70,8 @@ var table = map[string]Said{
 	"gap.nobody":           {"nobody in reach has them", ""},
 	"gap.one":              {"{who} has them", ""},
 	"gap.many":             {"{who} have them", ""},
-	"gap.unasked":          {"nobody could be asked yet", ""},
-	"gap.asked":            {"asked {ago}", ""},
+	"gap.unasked":          {"nobody could be asked yet · trying", ""},
+	"gap.asked":            {"asked {ago} · trying", ""},
 	"gap":                  {"{what} or more from {who} missing ({n}); {has}; {tried}", ""},
 
 	// Of people.

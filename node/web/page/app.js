@@ -2,7 +2,7 @@
 import { enter, forget, signedIn } from "./api.js";
 import { arrows, fill, h, place, problem, safe, title, who } from "./dom.js";
 import { begin, on, state } from "./store.js";
-import { load, w } from "./words.js";
+import { joinWords, load, w } from "./words.js";
 import { askCreate, askJoin, askName, askTalk, showHealth, showInvitation, showJoin, showNearby } from "./panels.js";
 import "./people.js";
 import "./talk.js";
@@ -108,7 +108,7 @@ class App extends HTMLElement {
       ...state.groups.map((g) => this.row(g)),
       state.groups.length ? null : this.empty(),
       ...state.invitations.map((i) => h("button", { type: "button", class: "row call", "data-key": i.invite_id, onclick: () => showInvitation(i) }, h("span", { class: "name" }, "Invitation: ", h("bdi", {}, safe(i.name))))),
-      ...state.joins.filter((j) => j.state !== "joined").map((j) => h("button", { type: "button", class: "row waiting", "data-key": j.peer_id + j.group_id, onclick: () => showJoin(j) }, w("join." + j.state), j.peer_id ? [" ", who("", j.peer_id)] : null)),
+      ...state.joins.filter((j) => j.state !== "joined").map((j) => h("button", { type: "button", class: "row waiting", "data-key": j.peer_id + j.group_id, onclick: () => showJoin(j) }, joinWords(j), j.peer_id ? [" ", who("", j.peer_id)] : null)),
       h("footer", {},
         h("button", { type: "button", onclick: askCreate }, "New group"),
         h("button", { type: "button", onclick: () => askJoin() }, "Join"),

@@ -26,7 +26,7 @@ export function draw(l, marked, hit) {
     opens ? h("button", { type: "button", class: "time", tabindex: "-1", "aria-label": "Who could read this", onclick: () => showReaders(l) }, time) : time,
     message
       ? [h("span", { class: "from" }, own ? "you" : who(l.sender_name, l.sender)), text(l)]
-      : h("span", { class: "reason", dir: "ltr" }, l.kind === "unreadable" ? [who(l.sender_name, l.sender), " "] : null, fingerprints(l.reason || ""), l.kind === "gap" && l.gap ? " · trying" : null),
+      : h("span", { class: "reason", dir: "ltr" }, l.kind === "unreadable" ? [w("unreadable", { who: "" }), who(l.sender_name, l.sender), " · "] : null, fingerprints(l.reason || "")),
     own && message ? tick(l) : null);
   if (opens) enters(row, () => showReaders(l));
   return row;

@@ -5,7 +5,7 @@ import { check, choice, choose, dialog, field, form, section } from "./dialog.js
 import { lives, nanoseconds } from "./group.js";
 import { talkTo } from "./person.js";
 import { groups, joins, state, tell } from "./store.js";
-import { w } from "./words.js";
+import { joinWords, w } from "./words.js";
 
 export function askCreate() {
   const name = h("input", { required: true, maxlength: "64", autocomplete: "off" });
@@ -81,7 +81,7 @@ export function showInvitation(i) {
 
 // showJoin tells of a request of one's own.
 export function showJoin(j) {
-  const d = dialog("Your request", h("p", {}, w("join." + j.state), j.peer_id ? [" ", who("", j.peer_id)] : null, j.kept ? ": a member keeps it for those who may approve" : ""),
+  const d = dialog("Your request", h("p", {}, joinWords(j), j.peer_id ? [" ", who("", j.peer_id)] : null),
     j.state === "requested" ? h("p", { class: "choice" }, button("Take it back", async () => {
       await post("/v1/joins/withdraw", { peer: j.peer_id, ...(j.group_id ? { group: j.group_id } : {}) });
       await joins();

@@ -11,3 +11,6 @@ export function w(key, values = {}) {
   if (t === undefined) return key.split(".").pop();
   return t.replace(/\{(\w+)\}/g, (_, n) => values[n] ?? "?");
 }
+
+// joinWords says how far a request of one's own has come.
+export const joinWords = (j) => w("join." + (j.kept && j.state === "requested" ? "kept" : j.state));
