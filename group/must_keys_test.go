@@ -293,6 +293,36 @@ func TestMUST_68_Cover(t *testing.T) {
 	}
 }
 
+// While carol and dan are apart they replace the key twice, and alice lets bob in.
+// All but bob speak then under dan's key, which he may not have: he has to find the
+// group marked, since he may be the only one to replace it.
+func TestCoverOfWhoIsShutOut(t *testing.T) {
+	w := newTeam(t, settingsFor("team"), "alice", "carol", "dan")
+	alice, carol, dan, bob := w.all[0], w.all[1], w.all[2], w.outsider(200)
+	w.all = append(w.all, bob)
+	carol.side, dan.side = 1, 1
+	w.must(carol, Rotate{})
+	w.must(dan, Rotate{})
+	w.admit(alice, bob)
+	w.must(alice, DeputyAdd{Peer: bob.me, Caps: CapRotate})
+	carol.side, dan.side = 0, 0
+	w.meet(w.all...)
+	best, _ := carol.Current()
+	if _, holds := bob.Key(best.EID); holds || best.Author != dan.me || bob.Covers(bob.me, best.EID) == nil {
+		t.Fatalf("bob may have the key that the others speak under: %+v", best)
+	}
+	if got := bob.Marked(w.now); got != SoftMark {
+		t.Errorf("at bob the mark is %s", got)
+	}
+	w.must(bob, Wished{From: carol.me})
+	w.meet(w.all...)
+	for _, p := range w.all {
+		if e, _ := p.Current(); e.Author != bob.me || p.Marked(w.now) != Unmarked {
+			t.Errorf("a key of ·%s, mark %s", e.Author.Short(), p.Marked(w.now))
+		}
+	}
+}
+
 func TestMUST_69_CommitmentDecides(t *testing.T) {
 	w := newTeam(t, settingsFor("team"), "alice", "bob")
 	alice, bob := w.all[0], w.all[1]

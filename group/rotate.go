@@ -78,13 +78,27 @@ func (m *Machine) softReasons(cur *entry, now uint64) []Reason {
 	} else if s.MaxMessages > 0 && m.sealedUnder[cur.idx] >= int(min(s.MaxMessages, 1<<30)) {
 		out = append(out, ReasonMessages)
 	}
-	if len(m.st.uncovered(cur)) > 0 {
+	if len(m.st.uncovered(cur)) > 0 || m.shutOut(cur) {
 		out = append(out, ReasonAdmitted, ReasonCover)
 	}
 	if m.rot.request == cur.eh {
 		out = append(out, ReasonRequest)
 	}
 	return out
+}
+
+// shutOut reports whether an epoch is preferred to cur whose key may not be handed
+// to this node: others speak under it, and may not be allowed to replace it.
+func (m *Machine) shutOut(cur *entry) bool {
+	for _, p := range m.eligible() {
+		if p == cur {
+			break
+		}
+		if m.isMember() && m.st.mayHold(p, m.me) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // mayRotate reports whether this node may mint without a reason.

@@ -29,7 +29,8 @@ var keyMutants = []mutant{
 	{"CHOOSE: of those whose key is held", core, "		if _, ok := m.held[p.eh]; ok {\n			return p\n		}", "		return p", "TestMUST_95_HardMarkHolds"},
 	{"CHOOSE: all that share a gen are asked", core, `	for n < len(cands) && cands[n]`, `	for false && cands[n]`, "TestGenerationsAreCutWhole"},
 
-	{"COVER: whom E does not serve marks the group", core, `if len(m.st.uncovered(cur)) > 0 {`, `if false {`, "TestMUST_68_Cover"},
+	{"COVER: whom E does not serve marks the group", core, `if len(m.st.uncovered(cur)) > 0 || m.shutOut(cur) {`, `if m.shutOut(cur) {`, "TestMUST_68_Cover"},
+	{"COVER: so does a better one that this node may not have", core, `if len(m.st.uncovered(cur)) > 0 || m.shutOut(cur) {`, `if len(m.st.uncovered(cur)) > 0 {`, "TestCoverOfWhoIsShutOut"},
 	{"COVER: every member is asked about", core, `	for _, u := range s.members() {`, `	for _, u := range s.members()[:1] {`, "TestMUST_68_Cover"},
 
 	{"EPOCH: gen is one more than the parents'", core, `return b.Gen == gen+1 && fresh(b.KC)`, `return fresh(b.KC)`, "TestMUST_49_Generation"},
