@@ -99,4 +99,5 @@ var logMutants = []mutant{
 		news, err = r.persist(`, "node.TestNothingAfterAFailedWrite"},
 	{"order: in a node, nothing leaves after a failed write", daemon, "	if r.failed != nil {\n		r.refuse(js, r.failed)\n		return\n	}\n", "", "node.TestNothingAfterAFailedWrite"},
 	{"order: in a node, nobody is told yes before it is durable", daemon, "		j.done <- outcome{err: diskError(err)}\n	}\n}", "		j.done <- outcome{}\n	}\n}", "node.TestNothingAfterAFailedWrite"},
+	{"sim: a newcomer cannot tell a fork of which it may have one branch", shell, `if (p.seesFork(s) || w.hidesFork(u, p, s)) && !u.m.Visible(h) {`, `if p.seesFork(s) && !u.m.Visible(h) {`, schedulesTest},
 }

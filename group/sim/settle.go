@@ -220,6 +220,17 @@ func (n *member) seesFork(s group.StoredMessage) bool {
 	return false
 }
 
+// hidesFork reports whether u holds another record under the number of s that p may
+// not have: p came later, and cannot tell on which branch that is.
+func (w *world) hidesFork(u, p *member, s group.StoredMessage) bool {
+	for _, o := range u.disk.messages {
+		if o.Author == s.Author && o.Lane == s.Lane && o.Seq == s.Seq && o.Hash != s.Hash && !w.permitted(p, u, o) {
+			return true
+		}
+	}
+	return false
+}
+
 func (w *world) checkReadableFrom(u, p *member) {
 	for _, h := range sortedKeys(p.disk.messages) {
 		s := p.disk.messages[h]
@@ -232,7 +243,7 @@ func (w *world) checkReadableFrom(u, p *member) {
 		if w.torn && u.voidHere(s) {
 			continue // nobody with whom u agrees could ask for the key
 		}
-		if p.seesFork(s) && !u.m.Visible(h) {
+		if (p.seesFork(s) || w.hidesFork(u, p, s)) && !u.m.Visible(h) {
 			continue // which branch a cut binds shows only where the record that it names is held
 		}
 		if err := u.m.MayRead(h); err != nil || !u.m.Visible(h) {
