@@ -12,10 +12,20 @@ export function notices(g) {
   const gid = g.group_id;
   const info = state.info.get(gid);
   return [
+    ...state.requests.filter((r) => r.group_id === gid && r.state === "pending").map(request),
     g.role === "none" ? h("section", { class: "card" }, h("p", {}, w("towhom.out")), h("p", { class: "choice" }, forget(gid))) : null,
     ...accused(info).map((id) => alarm(g, info, id)),
     parked(gid),
   ];
+}
+
+// request is of somebody who asks to be let in.
+function request(r) {
+  const decide = (path) => () => post(path, { group: r.group_id, peer: r.peer_id });
+  return h("section", { class: "card" },
+    h("p", {}, who(r.name, r.peer_id), r.alike ? [" ", h("span", { class: "tag" }, w("alike"))] : null, " ", w("request.pending"), r.note ? [": “", h("bdi", {}, safe(r.note)), "”"] : null, r.kept_by ? [", by ", who("", r.kept_by)] : null),
+    h("p", { class: "prints" }, r.fingerprint),
+    h("p", { class: "choice" }, button("Approve", decide("/v1/approve"), { "data-key": "approve" + r.peer_id }), button("Decline", decide("/v1/decline"), { "data-key": "decline" + r.peer_id })));
 }
 
 const accused = (info) => [...new Set((info?.alarms || []).map((a) => a.peer_id))];

@@ -7,7 +7,7 @@ import { askInvite } from "./invite.js";
 import { showPerson } from "./person.js";
 
 // nameIn is what somebody is called in a group, or the fingerprint.
-export const nameIn = (gid, id) => safe(state.members.get(gid)?.find((m) => m.peer_id === id)?.name || "") || "·" + id.slice(-6);
+const nameIn = (gid, id) => safe(state.members.get(gid)?.find((m) => m.peer_id === id)?.name || "") || "·" + id.slice(-6);
 
 // keyLine tells of a key in a line.
 export const keyLine = (gid, k) => [h("strong", {}, w("key", { n: k.epoch })), ` · ${w("reason." + k.reason)}, by `, h("bdi", {}, nameIn(gid, k.minted_by))];

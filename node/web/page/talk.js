@@ -1,12 +1,11 @@
 // The conversation: a window onto a log of any length.
-import { get, post, put } from "./api.js";
-import { button, day, fill, h, place, problem, safe, title, who } from "./dom.js";
-import { glass } from "./dialog.js";
+import { get, put } from "./api.js";
+import { bar } from "./bar.js";
+import { day, fill, h, place, problem, safe } from "./dom.js";
 import { alone, draw } from "./line.js";
 import { pagesBack, showSearch } from "./search.js";
 import { notices } from "./notices.js";
 import { on, state } from "./store.js";
-import { w } from "./words.js";
 import "./compose.js";
 
 const page = 100; // lines that are read at once
@@ -107,7 +106,9 @@ class Talk extends HTMLElement {
 
   // goToKey shows the newest line under a key.
   async goToKey(eid) {
+    const turn = this.turn;
     for await (const lines of pagesBack(this.gid)) {
+      if (turn !== this.turn) return;
       const l = lines.find((x) => x.eid === eid);
       if (l) return this.goTo(l.cursor);
     }
@@ -290,34 +291,13 @@ class Talk extends HTMLElement {
       this.list.replaceChildren(h("li", { class: "empty" }, h("p", {}, state.groups.length ? "Choose a group." : "No group yet: make one, or join one.")));
       return;
     }
-    const p = state.progress.get(this.gid);
-    fill(this.title_, [
-      h("button", { type: "button", class: "back small", onclick: () => this.view("groups"), "aria-label": "All groups" }, "‹"),
-      h("h2", {}, h("bdi", {}, title(g))),
-      g.e2ee ? h("span", { class: "state" }, w("sealed"), " · ", g.epoch === null ? w("nokey") : w("key", { n: g.epoch })) : h("span", { class: "state plainstate" }, w("plain")),
-      g.marked !== "no" ? h("span", { class: "state due" }, w("marked." + g.marked)) : null,
-      h("button", { type: "button", class: "small find", onclick: () => this.search(), "aria-label": "Search" }, glass()),
-      h("button", { type: "button", class: "small aside", "data-key": "people", onclick: () => this.view("people") }, g.members === 1 ? "1 person" : `${g.members} people`),
-      p && p.done < p.total ? h("label", { class: "catching" }, w("catchup", { n: p.done.toLocaleString(), of: p.total.toLocaleString() }), h("progress", { max: p.total, value: p.done })) : null,
-    ]);
-    fill(this.cards, [...state.requests.filter((r) => r.group_id === this.gid && r.state === "pending").map((r) => this.card(r)), ...notices(g)]);
+    fill(this.title_, bar(g, () => this.search()));
+    fill(this.cards, notices(g));
   }
 
   search() {
     const g = this.group();
     if (g) showSearch(g, (l, again) => this.goTo(l.cursor, again).catch((e) => this.list.replaceChildren(h("li", {}, problem(e)))));
-  }
-
-  view(v) {
-    document.dispatchEvent(new CustomEvent("show", { detail: v }));
-  }
-
-  card(r) {
-    const decide = (path) => () => post(path, { group: r.group_id, peer: r.peer_id });
-    return h("section", { class: "card" },
-      h("p", {}, who(r.name, r.peer_id), r.alike ? [" ", h("span", { class: "tag" }, w("alike"))] : null, " ", w("request.pending"), r.note ? [": “", h("bdi", {}, safe(r.note)), "”"] : null, r.kept_by ? [", by ", who("", r.kept_by)] : null),
-      h("p", { class: "prints" }, r.fingerprint),
-      h("p", { class: "choice" }, button("Approve", decide("/v1/approve"), { "data-key": "approve" + r.peer_id }), button("Decline", decide("/v1/decline"), { "data-key": "decline" + r.peer_id })));
   }
 }
 
