@@ -2,6 +2,7 @@ package node
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -61,19 +62,24 @@ func (n *Node) openDisk(gid keys.Hash) (*disk, error) {
 }
 
 func recordKey(kind string, author keys.PeerID, lane, seq uint64, h keys.Hash) string {
-	return fmt.Sprintf("/%s/%x/%s/%s/%x", kind, author[:], store.Num(lane), store.Num(seq), h[:16])
+	return "/" + kind + placeKey(author, lane, seq, h)
+}
+
+// placeKey is how the keys of records end.
+func placeKey(author keys.PeerID, lane, seq uint64, h keys.Hash) string {
+	return "/" + hex.EncodeToString(author[:]) + "/" + store.Num(lane) + "/" + store.Num(seq) + "/" + hex.EncodeToString(h[:16])
 }
 
 // messageOrder is the place of a message in the display order, the same at every
 // member.
 func messageOrder(s group.StoredMessage) string {
-	return fmt.Sprintf("/o/%s/m/%x/%s/%s/%x", store.Num(s.Ord), s.Author[:], store.Num(s.Lane), store.Num(s.Seq), s.Hash[:16])
+	return "/o/" + store.Num(s.Ord) + "/m" + placeKey(s.Author, s.Lane, s.Seq, s.Hash)
 }
 
 // entryOrder is where people see a control entry: after the messages that this
 // node held by then.
 func entryOrder(s group.StoredEntry) string {
-	return fmt.Sprintf("/o/%s/n%s/%x/%s/%s/%x", store.Num(s.Shown), store.Num(s.Ord), s.Author[:], store.Num(s.Lane), store.Num(s.Seq), s.Hash[:16])
+	return "/o/" + store.Num(s.Shown) + "/n" + store.Num(s.Ord) + placeKey(s.Author, s.Lane, s.Seq, s.Hash)
 }
 
 // recordOf turns a key of the display order into that of the record, and says

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"crypto/cipher"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"strings"
@@ -17,7 +19,7 @@ import (
 const maxKey = 1024
 
 // Num returns n as 16 lower hex digits, whose order is that of the numbers.
-func Num(n uint64) string { return fmt.Sprintf("%016x", n) }
+func Num(n uint64) string { return hex.EncodeToString(binary.BigEndian.AppendUint64(nil, n)) }
 
 // Space is the part of a DB under one prefix, a group's for example, with the
 // values sealed under one data key: XChaCha20-Poly1305 with a random nonce, 40
