@@ -78,7 +78,7 @@ func TestChatCommands(t *testing.T) {
 	ann.Press("\r") // escape and what follows at once would be one key
 	ann.Shows("goes by the name")
 	ann.Press("/leave\r")
-	ann.Shows("enter again: leave the group")
+	ann.Shows("enter again does it")
 	ann.Press("\r")
 	ann.Shows("nobody: you are not a member any more")
 	ann.Press("/quit\r")

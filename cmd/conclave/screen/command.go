@@ -109,7 +109,7 @@ func (m *model) command(text string) tea.Cmd {
 		m.notice = "/" + m.commands[i].Use
 		return nil
 	case m.commands[i].Sure && !sure:
-		m.sure, m.notice = text, "enter again: "+m.commands[i].About+m.whom(rest)
+		m.sure, m.notice = text, "enter again does it"+m.whom(rest)
 		return nil
 	}
 	switch name {
@@ -138,7 +138,7 @@ func (m *model) onPerformed(p performed) {
 	switch {
 	case p.open != "":
 		m.waitFor = p.open
-	case cells(says) >= m.width || strings.Contains(says, "\n"):
+	case len(wrap(" "+says, m.width)) > noticeRows:
 		m.over = overlay{kind: "answer", name: "/" + p.line(), answer: says}
 	default:
 		m.notice = says

@@ -45,7 +45,9 @@ func TestCommands(t *testing.T) {
 	a := perform{gid: team, name: "keys", by: caller{}}
 	p.see(a.run(context.Background(), nil))
 	p.shows("\n a keys\n")
-	p.see(performed{perform: a, says: "one\ntwo \u202e \x1b[2J"})
+	p.see(performed{perform: a, says: "removed\nnow key 14"})
+	p.shows("\n removed\n now key 14\n")
+	p.see(performed{perform: a, says: "one\ntwo \u202e \x1b[2J\n3\n4"})
 	p.shows(" /keys · c copies, esc")
 	p.shows("\none\ntwo")
 	p.hides("team ·sealed · key 13\n") // the lists make way
@@ -87,7 +89,7 @@ func TestSureCommands(t *testing.T) {
 	p := commanding(t, 80)
 	kick := "perform{gid:" + team + " name:kick rest:x81TaQ by:{}}"
 	p.press("/kick x81TaQ", "enter")
-	p.shows("enter again: remove a member · bob ·x81TaQ")
+	p.shows("enter again does it · bob ·x81TaQ")
 	p.press("z")
 	p.see(tea.KeyPressMsg{Code: tea.KeyBackspace})
 	p.press("enter")
@@ -176,6 +178,19 @@ func TestUnansweredTexts(t *testing.T) {
 	if cmd := p.onKey(tea.KeyPressMsg{Code: 'd', Mod: tea.ModCtrl}); cmd == nil {
 		t.Error("the end of the input does not leave")
 	}
+}
+
+// Who is out of a group is not told how others come in.
+func TestOutsiderIsNotTheDoor(t *testing.T) {
+	p := commanding(t, 80)
+	alone := group(team, "team")
+	alone.Members = 1
+	p.see(gotGroup{team, alone})
+	p.shows("others join with this")
+	alone.Role = "none"
+	p.see(gotGroup{team, alone})
+	p.hides("others join with this")
+	p.shows("not a member any more")
 }
 
 // Where there is no list of groups the title says that others have something new.

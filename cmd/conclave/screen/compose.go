@@ -117,7 +117,7 @@ func (m *model) giveBack(a send) {
 	m.compose.Reset()
 	m.insert(strings.TrimRight(a.text+"\n"+now, "\n"))
 	if !m.info.E2EE && !a.plain {
-		m.notice = "not sent: encryption is off here; ctrl+p and enter send it PLAIN"
+		m.notice = "not sent: encryption is off here; ctrl+p and enter send it PLAIN, /encryption accept all that follow"
 	}
 }
 

@@ -17,6 +17,7 @@ const (
 	peopleWide = 20 // of the members
 	groupsFrom = 60 // columns of a screen that shows the groups
 	peopleFrom = 80 // and one that shows the members
+	noticeRows = 3  // rows of what there is to tell, at most
 )
 
 // columns are the widths of the three parts; 0 is a part that is not shown.
@@ -238,7 +239,7 @@ func (m *model) bars() []string {
 	if o := m.first(); !o.none() {
 		rows = append(rows, m.offerRows(o)...)
 	}
-	if o := m.first(); o.none() && m.info.Members == 1 && m.info.Join != nil {
+	if o := m.first(); o.none() && m.info.Members == 1 && m.info.Join != nil && m.info.Role != "none" {
 		owner, id, _ := strings.Cut(words.Line(*m.info.Join), "/")
 		text := " others join with this, or by a /link:\n conclave chat --join " + owner + "/" + shortID(id)
 		if m.self.Name == nil {
@@ -249,7 +250,10 @@ func (m *model) bars() []string {
 		}
 	}
 	if m.notice != "" {
-		rows = append(rows, m.look.faint.Render(fill(" "+settle(m.notice), m.width)))
+		said := wrap(" "+strings.ReplaceAll(settle(m.notice), "\n", "\n "), m.width)
+		for _, r := range said[:min(len(said), noticeRows)] {
+			rows = append(rows, m.look.faint.Render(fill(r, m.width)))
+		}
 	}
 	return rows
 }

@@ -243,7 +243,7 @@ func TestViews(t *testing.T) {
 		p.press("ctrl+u", "/", "enter")
 		show("commands", p)
 		p.press("esc")
-		p.see(performed{perform: perform{name: "keys"}, says: "key 12  by ·k7Qf2m\nkey 13  by ·x81TaQ"})
+		p.see(performed{perform: perform{name: "keys"}, says: "key 10  by ·k7Qf2m\nkey 11  by ·k7Qf2m\nkey 12  by ·k7Qf2m\nkey 13  by ·x81TaQ"})
 		show("an answer", p)
 		p.press("esc")
 		p.see(news{lost: &node.Error{Kind: node.NoNode, Message: "the node stopped", Hint: "run `conclave up`"}})
@@ -392,6 +392,7 @@ func TestAbuse_MO06_OffIsNoConsent(t *testing.T) {
 	}
 	p.see(failed{send{team, "hello", false}, &node.Error{Kind: node.NotAllowed, Message: "off"}})
 	p.shows("ctrl+p and enter send it PLAIN")
+	p.shows("/encryption\naccept all that follow")
 	p.press("ctrl+p", "enter")
 	if got := p.done(); !strings.Contains(got, "text:hello plain:true") {
 		t.Errorf("did %s", got)
@@ -536,6 +537,7 @@ func TestJoining(t *testing.T) {
 	p.shows("waiting for the answer")
 	p.see(gotGroups{[]node.GroupInfo{group(team, "team"), group(book, "chess")}})
 	p.shows("chess ·sealed")
+	p.hides("waiting for the answer")
 
 	p.see(asked{node.JoinState{GroupID: ptr(frankID), State: "requested"}})
 	p.see(gotAsked{joins: []node.JoinState{{GroupID: ptr(frankID), State: "declined", PeerID: bobID}}})

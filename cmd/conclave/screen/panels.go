@@ -150,7 +150,7 @@ func (m *model) emptyPanel(n int) []string {
 		}
 		text = []string{"", "Looking for " + whom + " …"}
 	case m.waitFor != "":
-		text = []string{"", "Asked to join; waiting for the answer.", "", "Whoever decides sees " + words.Who(value(m.self.Name), m.me) + " and your fingerprint, to compare with you:", "", "  " + words.Line(m.self.Fingerprint)}
+		text = []string{"", "Asked to join; waiting for the answer.", "", "Whoever decides sees " + words.Who(value(m.self.Name), m.me) + " and your fingerprint, to compare with you:", "", words.Line(m.self.Fingerprint)}
 		if m.self.Name == nil {
 			text = append(text, "", "You have no name yet: /name NAME")
 		}

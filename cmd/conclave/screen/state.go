@@ -189,7 +189,7 @@ func (s *state) onGroups(all []node.GroupInfo) {
 	switch {
 	case s.waitFor != "" && has(s.waitFor):
 		s.show(s.waitFor)
-		s.waitFor = ""
+		s.waitFor, s.notice = "", ""
 	case s.open == "" && len(all) > 0 && s.waitFor == "" && s.ask == nil:
 		s.show(all[0].GroupID)
 	}
