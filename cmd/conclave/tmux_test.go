@@ -176,8 +176,10 @@ func TestTmux(t *testing.T) {
 func (p *pane) megabyte() {
 	p.t.Helper()
 	folded := func() bool { return strings.Contains(p.seen(), "unfolds all 1050 kB") }
-	for !folded() {
+	for !folded() { // one row after the other, so that none is still under way
+		was := p.seen()
 		p.press("C-Up")
+		p.until("a row further up", func() bool { return p.seen() != was })
 	}
 	p.straight("the folded message")
 	p.press("C-o")
