@@ -245,13 +245,17 @@ func (n *Node) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	n.net, err = mesh.New(ctx, mesh.Config{
+	_, err = mesh.New(ctx, mesh.Config{
 		Identity: n.self, Listen: listen, LAN: n.cfg.LAN, MDNS: !n.cfg.NoMDNS, Static: n.cfg.Peers, Logger: n.log,
+		Serve: func(m *mesh.Mesh) {
+			n.net = m
+			n.serveStreams()
+		},
 	})
 	if err != nil {
+		n.net = nil
 		return &Error{Kind: KindError, Message: err.Error(), Hint: "another program may use the port; give another with --listen"}
 	}
-	n.serveStreams()
 	for _, r := range n.allRooms() {
 		if err := n.start(r); err != nil {
 			return err

@@ -100,7 +100,11 @@ func (m *Mesh) serve(s network.Stream, h func(context.Context, *Stream)) {
 			m.log.Error("stream handler panicked", "protocol", s.Protocol(), "panic", r, "stack", string(debug.Stack()))
 		}
 	}()
-	h(ctx, st)
+	select {
+	case <-m.begun:
+		h(ctx, st)
+	case <-ctx.Done():
+	}
 }
 
 // Unhandle ends the offering of a protocol.

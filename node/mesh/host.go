@@ -57,13 +57,9 @@ func FreePort() (int, error) {
 }
 
 // newHost makes the libp2p host: Noise over TCP, and QUIC, and nothing that
-// talks to third parties (no relay, DHT, port mapping or reachability probes).
-// More options are for tests.
+// talks to third parties (no relay, DHT, port mapping or reachability probes). It
+// does not listen yet. More options are for tests.
 func newHost(cfg Config, more ...libp2p.Option) (host.Host, error) {
-	listen, err := parseListen(cfg.Listen)
-	if err != nil {
-		return nil, err
-	}
 	parts, err := newParts(cfg.Identity)
 	if err != nil {
 		return nil, err
@@ -72,10 +68,6 @@ func newHost(cfg Config, more ...libp2p.Option) (host.Host, error) {
 	if err != nil {
 		parts.close()
 		return nil, fmt.Errorf("start the network: %w", err)
-	}
-	if err := listenOn(h, listen); err != nil {
-		h.Close()
-		return nil, err
 	}
 	return h, nil
 }

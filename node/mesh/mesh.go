@@ -56,6 +56,9 @@ type Config struct {
 	// Static are peers given by hand, each MULTIADDR/p2p/PEER_ID. They are
 	// dialled at once and redialled for ever.
 	Static []string
+	// Serve, if set, is called with the mesh before anybody is met: what it has
+	// handled, see Handle, every peer finds from the first moment on.
+	Serve func(*Mesh)
 	// Logger gets what happens, without secrets; nil discards it.
 	Logger *slog.Logger
 }
@@ -74,6 +77,7 @@ type Mesh struct {
 	trace    *tracer
 	quota    quota
 	events   chan PeerEvent
+	begun    chan struct{} // closed when all of it stands
 
 	ctx  context.Context // ends with Close; the life of streams and topics
 	stop context.CancelFunc
@@ -96,14 +100,18 @@ func start(ctx context.Context, cfg Config, more []libp2p.Option, extra ...pubsu
 	if err != nil {
 		return nil, err
 	}
+	listen, err := parseListen(cfg.Listen)
+	if err != nil {
+		return nil, err
+	}
 	h, err := newHost(cfg, more...)
 	if err != nil {
 		return nil, err
 	}
-	m := &Mesh{log: cfg.Logger, host: h, views: newViews(), taps: newTaps(), ledger: newLedger(), usual: newUsual(h.Network().ResourceManager()), events: make(chan PeerEvent)}
+	m := &Mesh{log: cfg.Logger, host: h, views: newViews(), taps: newTaps(), ledger: newLedger(), usual: newUsual(h.Network().ResourceManager()), events: make(chan PeerEvent), begun: make(chan struct{})}
 	m.trace = newTracer(m.taps, m.ledger)
 	m.ctx, m.stop = context.WithCancel(ctx)
-	if err := m.run(cfg, static, extra); err != nil {
+	if err := m.run(cfg, listen, static, extra); err != nil {
 		m.Close()
 		return nil, err
 	}
@@ -111,7 +119,10 @@ func start(ctx context.Context, cfg Config, more []libp2p.Option, extra ...pubsu
 }
 
 // run starts everything that lives on the host.
-func (m *Mesh) run(cfg Config, static []peer.AddrInfo, extra []pubsub.Option) (err error) {
+func (m *Mesh) run(cfg Config, listen []ma.Multiaddr, static []peer.AddrInfo, extra []pubsub.Option) (err error) {
+	if cfg.Serve != nil {
+		cfg.Serve(m)
+	}
 	for _, p := range static {
 		m.usual.keep(p.ID, p.Addrs)
 	}
@@ -119,6 +130,9 @@ func (m *Mesh) run(cfg Config, static []peer.AddrInfo, extra []pubsub.Option) (e
 		return err
 	}
 	if m.gossip, err = m.newGossip(extra); err != nil {
+		return err
+	}
+	if err := listenOn(m.host, listen); err != nil {
 		return err
 	}
 	m.searches = cfg.MDNS && !discovery.LoopbackOnly(m.host.Network().ListenAddresses())
@@ -130,7 +144,11 @@ func (m *Mesh) run(cfg Config, static []peer.AddrInfo, extra []pubsub.Option) (e
 		Moved:  m.checkAll,
 		Logger: cfg.Logger,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	close(m.begun)
+	return nil
 }
 
 // Close ends every topic, stream and connection, and waits for the handlers. A

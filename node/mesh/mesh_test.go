@@ -325,3 +325,25 @@ func TestConnectErrors(t *testing.T) {
 	}
 	connect(t, a, b)
 }
+
+// Whoever comes at the first moment finds what there is to be found.
+func TestServesFromTheFirstMoment(t *testing.T) {
+	served := make(chan struct{}, 1)
+	a := nodeWith(t, Config{Identity: identity(t), Listen: loopback, Serve: func(m *Mesh) {
+		if addrs := m.host.Network().ListenAddresses(); len(addrs) > 0 {
+			t.Errorf("it can be reached before it serves: %v", addrs)
+		}
+		m.Handle(echo, func(context.Context, *Stream) { served <- struct{}{} })
+	}})
+	b := node(t)
+	connect(t, b, a)
+	s, err := b.Open(t.Context(), a.ID(), echo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.WriteFrame([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	<-served
+}
