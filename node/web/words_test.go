@@ -169,6 +169,9 @@ func TestPageSaysTheTable(t *testing.T) {
 			}
 			if info.Unread > 0 { // the first, with lines and people
 				v.until("its lines and its people", `document.querySelector(".log .gap") && document.querySelector(".members li")`)
+				// What stands in other words too.
+				v.until("the role", `[...document.querySelectorAll(".members small")].some((e) => e.innerText.startsWith(`+quoted(words.Role("none"))+`))`)
+				v.until("one sign", `[...document.querySelectorAll(".tick")].some((e) => e.innerText === `+quoted(words.Say("sign.sent"))+`)`)
 				v.press("key 1")
 				v.until("who holds it", `document.querySelector(".holders")`)
 			}
