@@ -280,7 +280,7 @@ func TestRetentionDoubtsItsClock(t *testing.T) {
 	if f := bob.checkClock(); !strings.Contains(f.Says, "100 days ahead") || !strings.Contains(f.Says, "no old messages are erased") {
 		t.Errorf("doctor says %q", f.Says)
 	}
-	clock.Store(int64(100 * day)) // bob was right
+	clock.Store(int64(100 * day))           // bob was right
 	await(t, "the end of a1", func() bool { // what ann's clock read before may still be on its way
 		bob.pulls(gid, ann)
 		bob.retainDue(within(t))
