@@ -35,14 +35,17 @@ func runStatus(ctx context.Context, a *app, o statusOptions) error {
 		ctx = limited
 	}
 	s, err := askStatus(ctx, a)
-	for o.wait && err != nil && node.KindOf(err) == node.NoNode {
-		if !pause(ctx, pollEvery) {
-			if errors.Is(ctx.Err(), context.Canceled) {
-				return interrupted()
-			}
+	for o.wait && node.KindOf(err) == node.NoNode {
+		if pause(ctx, pollEvery) {
+			s, err = askStatus(ctx, a)
+		}
+		switch {
+		case err == nil || ctx.Err() == nil:
+		case errors.Is(ctx.Err(), context.Canceled):
+			return interrupted()
+		default:
 			return &node.Error{Kind: node.TimedOut, Message: "no node came up on " + a.home, Hint: "run `conclave up`"}
 		}
-		s, err = askStatus(ctx, a)
 	}
 	if err != nil {
 		return err
