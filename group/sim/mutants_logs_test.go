@@ -101,4 +101,5 @@ var logMutants = []mutant{
 	{"order: in a node, nobody is told yes before it is durable", daemon, "		j.done <- outcome{err: diskError(err)}\n	}\n}", "		j.done <- outcome{}\n	}\n}", "node.TestNothingAfterAFailedWrite"},
 	{"sim: a newcomer cannot tell a fork of which it may have one branch", shell, `if (p.seesFork(s) || w.hidesFork(u, p, s)) && !u.m.Visible(h) {`, `if p.seesFork(s) && !u.m.Visible(h) {`, schedulesTest},
 	{"sim: who cheats on a removal has heard of it", shell, `!n.able() || !n.m.Removed(b.Joiner) {`, `!n.able() || n.m.IsMember(b.Joiner) {`, schedulesTest},
+	{"sim: whom a cheat admits in secret is a stranger", shell, `return len(w.book.twice) > 0 && !w.heardOf(n, in)`, `return false`, schedulesTest},
 }

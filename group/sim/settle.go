@@ -46,9 +46,23 @@ func (w *world) in() []*member {
 		return slices.DeleteFunc(slices.Clone(w.all), func(n *member) bool { return !n.m.IsMember(n.me) || n.m.Local().Left })
 	}
 	v := w.oracle.view(w.allOf())
-	return slices.DeleteFunc(slices.Clone(w.all), func(n *member) bool {
+	in := slices.DeleteFunc(slices.Clone(w.all), func(n *member) bool {
 		return !v.member(n.me) || n.m.Local().Left || n.m.Local().Hidden
 	})
+	return slices.DeleteFunc(slices.Clone(in), func(n *member) bool { return len(w.book.twice) > 0 && !w.heardOf(n, in) })
+}
+
+// heardOf reports whether another member has what makes n one. Whoever signs two
+// acts under one number can admit somebody and tell nobody else: to the others
+// that is a stranger, of whom they take nothing.
+func (w *world) heardOf(n *member, in []*member) bool {
+	var others bits
+	for _, m := range in {
+		if m != n {
+			others.addAll(w.oracle.of(m).set)
+		}
+	}
+	return len(in) == 1 || w.oracle.view(others).member(n.me)
 }
 
 // allOf is the set of all entries that somebody has.
