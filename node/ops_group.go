@@ -134,7 +134,9 @@ func (n *Node) groupInfo(ctx context.Context, r *room) (g GroupInfo, err error) 
 		}
 		blind := cannotRead(m, false)
 		g.CannotRead = peerTexts(blind)
-		if m.Direct() == nil {
+		if pair := m.Direct(); pair != nil {
+			g.With = ptr(other(*pair, n.me).String())
+		} else {
 			g.OwnerPeerID, g.Join, g.Settings = m.Owner().String(), ptr(m.Owner().String()+"/"+r.gid.String()), shownSettings(m)
 			g.CatchingUp = r.progress.Load()
 			if p, forked := m.Parent(); forked {

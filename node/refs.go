@@ -74,11 +74,8 @@ func (n *Node) groupName(m *group.Machine) string {
 	if pair == nil {
 		return m.Settings().Name
 	}
-	other := pair[0]
-	if other == n.me {
-		other = pair[1]
-	}
-	return cmp.Or(m.Name(other), other.String())
+	who := other(*pair, n.me)
+	return cmp.Or(m.Name(who), who.String())
 }
 
 // parsePeer reads a full peer ID.

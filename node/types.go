@@ -43,6 +43,7 @@ type GroupInfo struct {
 	Keep        *string `json:"keep"`             // how long messages are kept here; null: for ever
 	Read        *string `json:"read"`             // as of ReadMark
 	Unread      int     `json:"unread"`
+	With        *string `json:"with"` // the other of a conversation of two; null: a group
 
 	// Of one group that is shown.
 	Settings   *GroupSettings `json:"settings,omitempty"`
@@ -50,6 +51,18 @@ type GroupInfo struct {
 	CannotRead []string       `json:"cannot_read,omitempty"` // as of Sent, for the next line
 	Readers    string         `json:"readers,omitempty"`     // who can read the next line, in words
 	Alarms     []Alarm        `json:"alarms,omitempty"`
+}
+
+// Title is what people see as the name: of a conversation who the other is, with
+// the fingerprint, since anybody can go by any name.
+func (g *GroupInfo) Title() string {
+	switch {
+	case g.With == nil:
+		return words.Line(g.Name)
+	case g.Name == *g.With:
+		return words.Fingerprint(*g.With)
+	}
+	return words.Who(g.Name, *g.With)
 }
 
 // Audience decides who can read the next line, where name names a member.

@@ -42,7 +42,7 @@ func runForget(ctx context.Context, a *app, group string, yes bool) error {
 			return err
 		}
 		if !yes {
-			if err := a.confirm(fmt.Sprintf("Erase all that is here of %s?", groupCell(g))); err != nil {
+			if err := a.confirm(fmt.Sprintf("Erase all that is here of %s?", g.Title())); err != nil {
 				return err
 			}
 		}

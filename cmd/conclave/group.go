@@ -112,19 +112,9 @@ func runGroupList(ctx context.Context, a *app, o groupListOptions) error {
 
 func tableGroups(w io.Writer, groups []node.GroupInfo) {
 	for _, g := range groups {
-		row(w, groupCell(g), short(g.GroupID), words.Role(g.Role),
+		row(w, g.Title(), short(g.GroupID), words.Role(g.Role),
 			words.Count(g.Members, "member", "members"), words.Sealed(g.E2EE), keyCell(g), words.Marked(g.Marked), words.Unread(g.Unread))
 	}
-}
-
-// groupCell is a group's name; a conversation with somebody who gave no name
-// has a peer ID for its name, of which the fingerprint is enough.
-func groupCell(g node.GroupInfo) string {
-	const peerID = 52 // characters
-	if g.Join == nil && len(g.Name) == peerID {
-		return words.Fingerprint(g.Name)
-	}
-	return words.Line(g.Name)
 }
 
 // keyCell is empty where a group never had a key to speak of.
@@ -168,7 +158,7 @@ func showShown(w io.Writer, g groupShown) {
 }
 
 func showGroup(w io.Writer, g node.GroupInfo) {
-	row(w, "group", groupCell(g))
+	row(w, "group", g.Title())
 	row(w, "group id", g.GroupID)
 	row(w, "role", words.Role(g.Role))
 	row(w, "members", g.Members)

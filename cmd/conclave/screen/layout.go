@@ -157,7 +157,7 @@ func (m *model) groupRows(n int) []string {
 }
 
 func (m *model) groupRow(g node.GroupInfo, n int) string {
-	name := groupName(g)
+	name := settle(g.Title())
 	if !g.E2EE {
 		name = "!" + name // its lines are plain
 	}

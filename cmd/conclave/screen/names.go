@@ -55,20 +55,10 @@ func alike(people []node.Member) map[string]bool {
 func (s *state) groupName(gid string) string {
 	for _, g := range s.groups {
 		if g.GroupID == gid {
-			return groupName(g)
+			return settle(g.Title())
 		}
 	}
 	return shortID(gid)
-}
-
-// groupName is a group's name; a conversation with somebody who gave no name
-// has a peer ID for its name, of which the fingerprint is enough.
-func groupName(g node.GroupInfo) string {
-	const peerID = 52 // characters
-	if g.Join == nil && len(g.Name) == peerID {
-		return words.Fingerprint(g.Name)
-	}
-	return settle(words.Line(g.Name))
 }
 
 func shortID(gid string) string { return gid[:min(len(gid), 12)] }
@@ -78,7 +68,7 @@ func (s *state) title() string {
 	if s.open == "" {
 		return ""
 	}
-	parts := []string{groupName(s.info) + " ·" + words.Sealed(s.info.E2EE)}
+	parts := []string{settle(s.info.Title()) + " ·" + words.Sealed(s.info.E2EE)}
 	if s.info.E2EE {
 		parts = append(parts, words.Key(s.info.Epoch))
 		if n := len(s.info.CannotRead); s.info.Epoch != nil && s.info.Members > 1 {

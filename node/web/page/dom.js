@@ -81,8 +81,8 @@ export function day(t) {
   return t ? new Date(t).toLocaleDateString([], { weekday: "long", day: "numeric", month: "long", year: "numeric" }) : "";
 }
 
-// title is what a group is called: a conversation by the other's name, or fingerprint.
-export const title = (g) => (/^12D3KooW\w{44}$/.test(g?.name) ? "·" + g.name.slice(-6) : safe(g?.name || "conversation"));
+// title is what a group is called: a conversation by who the other is.
+export const title = (g) => (g?.with ? `${g.name === g.with ? "" : safe(g.name) + " "}·${g.with.slice(-6)}` : safe(g?.name || "conversation"));
 
 // fingerprints keeps each fingerprint in words of the node apart from the name
 // before it, whichever way that is written.
