@@ -1,6 +1,11 @@
 package node
 
-import "errors"
+import (
+	"errors"
+	"io/fs"
+
+	"conclave/node/store"
+)
 
 // Kind is what class of failure an Error is; every door maps it to its own
 // code (the command line to an exit code, the API to a status).
@@ -39,4 +44,27 @@ func KindOf(err error) Kind {
 		return e.Kind
 	}
 	return KindError
+}
+
+// homeError says what a person can do about a home that does not open.
+func homeError(err error) error {
+	hints := []struct {
+		of   error
+		hint string
+	}{
+		{store.ErrLocked, "stop the other node, or choose another --home"},
+		{store.ErrNewerFormat, "this home was written by a newer conclave: use that version"},
+		{store.ErrUnsafeHome, "choose a folder of your own, not reachable by others"},
+		{store.ErrDamaged, "restore the folder from a backup"},
+		{store.ErrCorrupt, repairHint},
+		{store.ErrDiskFull, "free some space, then try again"},
+		{fs.ErrPermission, "choose a folder that you may write to: --home DIR"},
+		{fs.ErrNotExist, "choose a folder that you may write to: --home DIR"},
+	}
+	for _, h := range hints {
+		if errors.Is(err, h.of) {
+			return &Error{Kind: KindError, Message: err.Error(), Hint: h.hint}
+		}
+	}
+	return diskError(err)
 }

@@ -11,7 +11,6 @@ package node
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"sync"
 	"time"
@@ -375,27 +374,4 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 		Unread: min(unread, words.MostUnread), Alarms: alarms,
 		PeerID: n.me.String(), Addrs: n.net.FullAddrs(), Peers: len(n.net.Connected()), Groups: len(groups), Version: Version, Dropped: n.dropped(),
 	}, nil
-}
-
-// homeError says what a person can do about a home that does not open.
-func homeError(err error) error {
-	hints := []struct {
-		of   error
-		hint string
-	}{
-		{store.ErrLocked, "stop the other node, or choose another --home"},
-		{store.ErrNewerFormat, "this home was written by a newer conclave: use that version"},
-		{store.ErrUnsafeHome, "choose a folder of your own, not reachable by others"},
-		{store.ErrDamaged, "restore the folder from a backup"},
-		{store.ErrCorrupt, repairHint},
-		{store.ErrDiskFull, "free some space, then try again"},
-		{fs.ErrPermission, "choose a folder that you may write to: --home DIR"},
-		{fs.ErrNotExist, "choose a folder that you may write to: --home DIR"},
-	}
-	for _, h := range hints {
-		if errors.Is(err, h.of) {
-			return &Error{Kind: KindError, Message: err.Error(), Hint: h.hint}
-		}
-	}
-	return diskError(err)
 }
