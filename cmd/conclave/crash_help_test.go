@@ -45,8 +45,15 @@ func (b builder) Run() int {
 // ordinary is the program as people have it.
 func ordinary(t *testing.T) string { return buildProgram(t, "") }
 
-// withFaults is the program that ends where it is told to.
-func withFaults(t *testing.T) string { return buildProgram(t, "faults") }
+// withFaults is the program that ends where it is told to. To build one takes as
+// long as many tests.
+func withFaults(t *testing.T) string {
+	t.Helper()
+	if !thorough() {
+		t.Skip("needs CONCLAVE_TEST=all: builds a program that dies where it is told to")
+	}
+	return buildProgram(t, "faults")
+}
 
 // buildProgram builds the program, with tags or without, once in a run.
 func buildProgram(t *testing.T, tags string) string {

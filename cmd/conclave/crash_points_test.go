@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"strings"
 	"syscall"
@@ -22,7 +21,7 @@ func TestOrdinaryProgramHasNoFaults(t *testing.T) {
 	for _, build := range []struct {
 		path string
 		has  bool
-	}{{ordinary(t), false}, {withFaults(t), true}} {
+	}{{withFaults(t), true}, {ordinary(t), false}} {
 		program, err := os.ReadFile(build.path)
 		if err != nil {
 			t.Fatal(err)
@@ -46,7 +45,7 @@ func TestAbuse_FA01_KillPoints(t *testing.T) {
 	cem := newCrewMember(c, "cem")
 	k := &killPoints{crew: c, cem: cem, ledger: newLedger()}
 	for place, most := range map[string]int{"stepped": 40, "keys-saved": 4, "removed": 2, "saved": 40, "sent": 40} {
-		for _, n := range counts(rng, most) {
+		for _, n := range counts(most) {
 			k.killAt(c.all[rng.IntN(2)], place, n)
 		}
 	}
@@ -57,12 +56,8 @@ func TestAbuse_FA01_KillPoints(t *testing.T) {
 	c.unharmed()
 }
 
-// counts returns at which passing of the point to kill: one, or many.
-func counts(rng *rand.Rand, most int) []int {
-	if !thorough() {
-		return []int{1 + rng.IntN(most)}
-	}
-	var out []int
+// counts returns at which passing of the point to kill.
+func counts(most int) (out []int) {
 	for n := 1; n <= most; n += 1 + most/20 {
 		out = append(out, n)
 	}
@@ -156,8 +151,9 @@ func (k *killPoints) goesOn(s *sailor, place string, n int) {
 // the new key and not its epoch. What another member says meanwhile is held. The
 // next start completes the rotation, and the line leaves under the new key.
 func TestAbuse_RM06_RemovalThenCrash(t *testing.T) {
+	program := withFaults(t)
 	for name, at := range map[string]string{"BeforeTheKey": "removed:1", "BeforeTheEpoch": "keys-saved:1"} {
-		t.Run(name, func(t *testing.T) { removalThenCrash(t, withFaults(t), at) })
+		t.Run(name, func(t *testing.T) { removalThenCrash(t, program, at) })
 	}
 }
 
