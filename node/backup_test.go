@@ -297,9 +297,9 @@ func TestBackupBesideTheOriginal(t *testing.T) {
 	quiet(t, gid, ann, bob, clone)
 }
 
-// TestCopyBesideTheOriginal: a copied folder is no restore, and knows nothing of
+// TestAbuse_DT06_CopyBesideTheOriginal: a copied folder is no restore, and knows nothing of
 // it. Once it meets somebody who knows more, it signs in a lane of its own.
-func TestCopyBesideTheOriginal(t *testing.T) {
+func TestAbuse_DT06_CopyBesideTheOriginal(t *testing.T) {
 	ann := newPlayer(t, "ann")
 	bob := newPlayer(t, "bob", ann)
 	gid := newGroup(t, CreateGroup{}, ann, bob)

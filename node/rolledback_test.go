@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// TestRolledBackDisk (S8): a home is put back to what it was a while ago, as by a
+// TestAbuse_DT05_RolledBackDisk (S8): a home is put back to what it was a while ago, as by a
 // snapshot of the machine, and the one that went on is gone. At the first contact
 // the node hears of what it said since, tells its person, and uses no number
 // twice.
-func TestRolledBackDisk(t *testing.T) {
+func TestAbuse_DT05_RolledBackDisk(t *testing.T) {
 	ann := newPlayer(t, "ann")
 	bob := newPlayer(t, "bob", ann)
 	gid := newGroup(t, CreateGroup{}, ann, bob)

@@ -18,9 +18,9 @@ import (
 	"conclave/node/store"
 )
 
-// TestSwapped (DT-02): records exchanged, edited or cut short on disk are
+// TestAbuse_DT02_Swapped: records exchanged, edited or cut short on disk are
 // refused one by one.
-func TestSwapped(t *testing.T) {
+func TestAbuse_DT02_Swapped(t *testing.T) {
 	dir := t.TempDir()
 	db, err := store.Open(dir, store.Options{})
 	ok(t, err)

@@ -159,10 +159,10 @@ func TestDropped(t *testing.T) {
 	ok(t, b.Update(func(tx *store.Tx) error { return tx.PutRoomKey(hash("g2"), hash("e0"), secret("new")) }))
 }
 
-// TestErased (DT-04): what was erased is in no file of the home, neither in the
+// TestAbuse_DT04_Erased: what was erased is in no file of the home, neither in the
 // clear nor to be opened with the keys that are left, and the file that held it
 // before cannot be opened with them either.
-func TestErased(t *testing.T) {
+func TestAbuse_DT04_Erased(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "home")
 	p, err := openPlace(dir)
 	ok(t, err)
