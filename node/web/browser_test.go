@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -320,9 +319,4 @@ func (v *visitor) fill(group string, many int) {
 		_, err := v.Send(v.t.Context(), group, texts, false, false)
 		must(v.t, err)
 	}
-}
-
-func middle(all []time.Duration) time.Duration {
-	slices.Sort(all)
-	return all[len(all)/2]
 }

@@ -1,7 +1,7 @@
 // The frame: signing in, the list of groups, and which parts are in view.
 import { enter, forget, signedIn } from "./api.js";
 import { arrows, fill, h, place, problem, safe, title, who } from "./dom.js";
-import { begin, on, state } from "./store.js";
+import { begin, on, others, state } from "./store.js";
 import { joinWords, load, w } from "./words.js";
 import { askCreate, askJoin, askName, askTalk, showHealth, showInvitation, showJoin, showNearby } from "./panels.js";
 import "./people.js";
@@ -13,11 +13,11 @@ class App extends HTMLElement {
     try {
       await this.signIn();
       if (!signedIn()) return this.signedOut();
-      await load();
+      await Promise.all([load(), begin()]);
       this.build();
-      await begin();
       addEventListener("hashchange", () => this.enter(this.chosen()));
-      this.select(this.chosen() || this.first());
+      await this.select(this.chosen() || this.first());
+      others().catch((e) => console.warn(e.message));
     } catch (e) {
       if (e.status === 401) return this.signedOut();
       this.replaceChildren(h("main", { class: "alone" }, h("h1", {}, "conclave"), problem(e)));
@@ -94,9 +94,10 @@ class App extends HTMLElement {
     this.gid = gid;
     state.epoch = null;
     this.view(gid ? "talk" : "groups");
-    this.talk.show(gid);
+    const shown = this.talk.show(gid);
     this.people.show(gid);
     this.drawList();
+    return shown;
   }
 
   drawList() {

@@ -72,13 +72,17 @@ export function who(name, id) {
   return h("span", { class: "who" }, n && n !== f ? h("bdi", {}, n) : null, n && n !== f ? " " : null, h("span", { class: "print", title: id }, f));
 }
 
+// To make one of these takes longer than to draw a line.
+const hours = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit" });
+const dates = new Intl.DateTimeFormat([], { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+
 // clock is the time of day of a line; day its date.
 export function clock(t) {
-  return t ? new Date(t).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) : "";
+  return t ? hours.format(new Date(t)) : "";
 }
 
 export function day(t) {
-  return t ? new Date(t).toLocaleDateString([], { weekday: "long", day: "numeric", month: "long", year: "numeric" }) : "";
+  return t ? dates.format(new Date(t)) : "";
 }
 
 // title is what a group is called: a conversation by who the other is.

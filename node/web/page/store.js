@@ -65,15 +65,14 @@ export async function people(gid) {
   tell("people", gid);
 }
 
-const others = () => Promise.all([requests(), joins(), health()]);
+export const others = () => Promise.all([requests(), joins(), health()]);
 
-// begin reads who this is, and the groups; then, what can come later, and what
-// changes.
+// begin reads who this is, and the groups, and then what changes. The others can
+// come later.
 export async function begin() {
   const [status, profile] = await Promise.all([get("/v1/status"), get("/v1/profile"), groups()]);
   state.self = status.peer_id;
   state.name = profile.name || "";
-  others().catch((e) => console.warn(e.message));
   follow(heard, (up) => {
     if (state.online !== up) {
       state.online = up;

@@ -55,7 +55,7 @@ class Talk extends HTMLElement {
     this.list.replaceChildren();
     this.compose.show(gid);
     this.drawAround();
-    if (gid) this.reload();
+    return gid ? this.reload() : null;
   }
 
   group() {
