@@ -23,8 +23,8 @@ type pane struct {
 // tmuxRows is how high the panes are.
 const tmuxRows = 30
 
-// openPane runs the program in a pane of that width, under the given variables.
-func openPane(t *testing.T, width int, env []string, args ...string) *pane {
+// needTmux skips the test, or fails it where everything is to run.
+func needTmux(t *testing.T) {
 	t.Helper()
 	if !thorough() {
 		t.Skip("needs tmux and CONCLAVE_TEST=all: looks at every view on a terminal")
@@ -32,6 +32,11 @@ func openPane(t *testing.T, width int, env []string, args ...string) *pane {
 	if _, err := exec.LookPath("tmux"); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// openPane runs the program in a pane of that width, under the given variables.
+func openPane(t *testing.T, width int, env []string, args ...string) *pane {
+	t.Helper()
 	dir := t.TempDir()
 	p := &pane{t, filepath.Join(dir, "s"), width, tmuxRows}
 	config := filepath.Join(dir, "conf")
@@ -158,6 +163,7 @@ func (p *pane) cursor() (x, y int) {
 // write: nothing is wider than the terminal, nothing moves a border, and the
 // cursor is where the next character appears.
 func TestTmux(t *testing.T) {
+	needTmux(t)
 	for _, width := range []int{40, 80, 200} {
 		t.Run(fmt.Sprint(width), func(t *testing.T) {
 			t.Parallel() // it waits more than it works
@@ -263,6 +269,7 @@ var inverted = regexp.MustCompile(`\x1b\[([0-9]+;)*7m(\x1b\[[0-9;]*m)*plain `)
 
 // Without colours none is used, and a plain line is still told from all others.
 func TestTmuxNoColour(t *testing.T) {
+	needTmux(t)
 	p := openPane(t, 80, []string{"NO_COLOR=1"}, "chat", "team", "--home", newCanned(t, false))
 	raw := filepath.Join(t.TempDir(), "raw")
 	p.do("pipe-pane", "-O", "cat > "+raw)
