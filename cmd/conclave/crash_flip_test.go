@@ -91,10 +91,16 @@ func flipIn(t *testing.T, rng *rand.Rand, home string) string {
 // hint.
 func (s *sailor) refusedWell(where string) string {
 	s.t.Helper()
-	var e struct{ Error, Message, Hint string }
-	last := lastLines(s.log.String(), 1)
-	if err := json.Unmarshal([]byte(last), &e); err != nil || e.Message == "" || e.Hint == "" || strings.Contains(e.Message, "\n") {
-		s.t.Errorf("%s: refused with %s", where, last)
+	type refusal struct{ Error, Message, Hint string }
+	var e refusal
+	for line := range strings.Lines(s.log.String()) { // the database may still log something behind it
+		var x refusal
+		if json.Unmarshal([]byte(line), &x) == nil && x.Message != "" {
+			e = x
+		}
+	}
+	if e.Hint == "" || strings.Contains(e.Message, "\n") {
+		s.t.Errorf("%s: refused with %s", where, lastLines(s.log.String(), 2))
 	}
 	if code := s.cmd.ProcessState.ExitCode(); code != 1 {
 		s.t.Errorf("%s: exit %d", where, code)
